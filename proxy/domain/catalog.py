@@ -1,0 +1,112 @@
+"""What the operators wrote, checked and frozen: providers, targets, routes. Pure values."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from proxy.domain.price import Price
+
+
+class Endpoint(StrEnum):
+    """What a client asks for; the value is the path below `/v1`."""
+
+    CHAT = "chat/completions"
+    COMPLETIONS = "completions"
+    EMBEDDINGS = "embeddings"
+
+
+class Capability(StrEnum):
+    """What a target can do beyond plain text in, plain text out."""
+
+    COMPLETIONS = "completions"
+    TOOLS = "tools"
+    VISION = "vision"
+    AUDIO = "audio"
+    JSON_SCHEMA = "json_schema"
+    REASONING = "reasoning"
+
+
+class Tier(StrEnum):
+    """How dear a target is held to be."""
+
+    ECONOMY = "economy"
+    STANDARD = "standard"
+    PREMIUM = "premium"
+
+
+class UsageInStream(StrEnum):
+    """How a target comes to report usage in a stream.
+
+    ask: it does when `stream_options.include_usage` says so; always: it does unasked;
+    never: it does not know `stream_options`, which is taken out of the request.
+    """
+
+    ASK = "ask"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Deadlines of one attempt, by phase, in seconds.
+
+    first_byte runs from the start of the request's writing to the first complete event (or the
+    whole head and first bytes of a plain answer); total ends the attempt however it goes.
+    """
+
+    connect_s: float = 3.0
+    first_byte_s: float = 60.0
+    between_chunks_s: float = 60.0
+    total_s: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """An account at a vendor, or a self-hosted server.
+
+    `endpoint_base` is the URL that paths such as `chat/completions` are appended to, with `/v1`
+    and without a closing slash. `credential` is a reference (`env:NAME`, `file:PATH`), never a
+    secret. `headers` and `query` are sent with every request.
+    """
+
+    id: str
+    dialect: str
+    endpoint_base: str
+    credential: str | None = None
+    region: str | None = None
+    certifications: frozenset[str] = frozenset()
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    max_connections: int = 1000
+    headers: tuple[tuple[str, str], ...] = ()
+    query: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One model at one provider. `capabilities` None: not stated, so nothing is ruled out.
+
+    A target with an `embedding_space` serves embeddings and nothing else; one without serves
+    chat (and completions where it has that capability).
+    """
+
+    id: str
+    provider: Provider
+    model: str
+    price: Price | None
+    context_window_tokens: int | None = None
+    capabilities: frozenset[Capability] | None = None
+    tier: Tier = Tier.STANDARD
+    usage_in_stream: UsageInStream = UsageInStream.ASK
+    embedding_space: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The model name that a client sends, and its targets in order of preference.
+
+    `deadline_s` bounds a whole request, all its attempts included; `max_attempts` bounds those.
+    """
+
+    id: str
+    targets: tuple[Target, ...]
+    deadline_s: float = 600.0
+    max_attempts: int = 3

@@ -1,0 +1,33 @@
+"""Which targets may answer, in which order, and why the others may not. Pure values."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from proxy.domain.catalog import Target
+
+
+class Reason(StrEnum):
+    """Why a target was left out."""
+
+    WRONG_ENDPOINT = "wrong_endpoint"
+    MISSING_CAPABILITY = "missing_capability"
+    CONTEXT_TOO_LONG = "context_too_long"
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A target that may not answer; `detail` names the capability or the bound at fault."""
+
+    target_id: str
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The targets to try, best first, and every other one with its reason."""
+
+    route_id: str
+    ranking: tuple[Target, ...]
+    rejected: tuple[Rejection, ...]
+    config_version: str

@@ -1,0 +1,20 @@
+"""Who pays, and who is calling. Pure values."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A customer of the gateway: its tier (free, pro, enterprise) and the routes granted to it."""
+
+    id: str
+    tier: str
+    routes: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What an API key says: the tenant's id and the key's own public id."""
+
+    tenant_id: str
+    key_id: str

@@ -1,0 +1,186 @@
+"""What the inside needs from the outside. Protocols and the values they pass; no code.
+
+The implementations: Provider and Reply in `providers/`, Exchange and Sink in `server/`, KeyRing
+in `state/keyring`, Recorder and Meter in `telemetry/`, Snapshots and Clock in `assembly`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from proxy.domain.catalog import Endpoint, Target
+from proxy.domain.outcome import Ending, Failure, FailureKind
+from proxy.domain.record import Record
+from proxy.domain.request import Request
+from proxy.domain.snapshot import Snapshot
+from proxy.domain.tenant import Identity
+from proxy.units import LoopSeconds, UnixMs
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One attempt: *request* for *target*, to be answered by *deadline* (loop time).
+
+    `headers` are the client's that may go upstream, names in lower case. `fresh_connection`
+    asks for a connection that no other call has used.
+    """
+
+    request: Request
+    target: Target
+    headers: Mapping[str, str]
+    deadline: LoopSeconds
+    fresh_connection: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The head of the answer to the client. `content_length` None: not known, so chunked."""
+
+    status: int
+    content_type: str
+    content_length: int | None
+    stream: bool
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class Push(Protocol):
+    """Where a reply's bytes go, pushed as they arrive."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether no more bytes are wanted; the pusher stops at once."""
+
+    @property
+    def paused(self) -> bool:
+        """Whether the reader is behind; the pusher then awaits `writable` before the next write."""
+
+    def write(self, data: bytes) -> None:
+        """Take *data* (never empty). Never blocks; memory is bounded by honouring `paused`."""
+
+    async def writable(self) -> bool:
+        """Wait until the reader has caught up; False when it made no progress for too long."""
+
+
+class Sink(Push, Protocol):
+    """The client's side of one answer: started once, written, then ended or cut."""
+
+    @property
+    def started(self) -> bool:
+        """Whether the head went out: the commit point, after which nothing is retried."""
+
+    async def start(self, head: Head) -> None:
+        """Send *head*."""
+
+    async def end(self) -> None:
+        """Complete the body; the connection stays usable."""
+
+    def cut(self) -> None:
+        """Flush what was written, then close without completing the body, so that clients see a
+        broken answer and never a short one. A reader that takes nothing is dropped.
+        """
+
+
+class Exchange(Protocol):
+    """One request of a client, before it is understood."""
+
+    endpoint: Endpoint
+    request_id: str
+    authorization: str | None
+    forwarded: Mapping[str, str]
+    sink: Sink
+
+    async def body(self) -> bytes:
+        """Read the body under its caps and deadline.
+
+        Raises:
+            GatewayError: too large, too slow, incomplete, or of an unsupported type or encoding.
+        """
+
+
+class Reply(Protocol):
+    """An upstream answer that began with a success status. The opener closes it.
+
+    `content_type` is the media type in lower case, without parameters. `content_length` is the
+    body's length in bytes, None if the upstream did not say.
+    """
+
+    content_type: str
+    content_length: int | None
+
+    async def read(self) -> bytes | FailureKind:
+        """The next bytes of the body, empty at its clean end; for use before `relay_to`.
+
+        Cancellation and the caller's timeout may interrupt it; no bytes are lost.
+        """
+
+    async def relay_to(self, push: Push) -> Ending:
+        """Push the rest of the body into *push* as it arrives, without a task switch a chunk
+        where the transport can.
+
+        COMPLETE at the body's clean end or when *push* closed; UPSTREAM_CUT, UPSTREAM_STALLED
+        (nothing came for between_chunks_s), DEADLINE, or CLIENT_STALLED otherwise. Time spent
+        waiting for *push* does not count against the upstream.
+        """
+
+    def close(self) -> None:
+        """Give the connection back if the body was read to its end, else drop it, which cancels
+        the work upstream. Harmless to repeat; never blocks.
+        """
+
+
+class Provider(Protocol):
+    """One dialect to one provider's account."""
+
+    async def open(self, call: Call) -> Reply | Failure:
+        """Send the call's request, rewritten for its target, and wait for the head.
+
+        Anything but a success status is a Failure, its body read under a cap and dropped but
+        for the explanation of a client's own mistake. The caller bounds the wait.
+        """
+
+
+class KeyRing(Protocol):
+    """API keys."""
+
+    async def identify(self, token: str) -> Identity:
+        """Who bears *token*. A local lookup for keys seen before, else one Redis trip.
+
+        Raises:
+            GatewayError: invalid_api_key, revoked_api_key, expired_api_key; state_unavailable
+                when Redis is gone and the key was not seen before (known ones live on).
+        """
+
+
+class Snapshots(Protocol):
+    """The routing config in force."""
+
+    @property
+    def current(self) -> Snapshot:
+        """The newest whole snapshot, from memory."""
+
+
+class Recorder(Protocol):
+    """Where records go: the log, later also files and collectors."""
+
+    def record(self, record: Record) -> None:
+        """Take *record*; never blocks, never raises."""
+
+
+class Meter(Protocol):
+    """Counts things, for metrics."""
+
+    def request_started(self) -> None:
+        """A request came in."""
+
+    def request_ended(self, record: Record) -> None:
+        """A request left, with all that is known of it."""
+
+
+class Clock(Protocol):
+    """Time, as an argument of the inside."""
+
+    def now(self) -> LoopSeconds:
+        """Monotonic seconds of the event loop."""
+
+    def unix_ms(self) -> UnixMs:
+        """Wall-clock milliseconds."""
