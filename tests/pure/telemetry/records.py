@@ -1,0 +1,43 @@
+"""Builds records for the tests of telemetry, with defaults that a plain answer leaves."""
+
+from dataclasses import replace
+from typing import Any
+
+from proxy.domain.outcome import Ending, FailureKind
+from proxy.domain.record import Attempt, Record
+from proxy.domain.usage import Evidence, Usage
+from proxy.units import NanoUsd, UnixMs
+
+PLAIN = Record(
+    request_id="req-1",
+    started_at_ms=UnixMs(1_700_000_000_123),
+    method="POST",
+    path="/v1/chat/completions",
+    status=200,
+    ending=Ending.COMPLETE,
+    error_code=None,
+    tenant_id="acme",
+    key_id="k1",
+    route_id="auto",
+    target_id="sim-b/fast",
+    attempts=(
+        Attempt("sim-a/fast", FailureKind.RATE_LIMITED, 429, 12.3456),
+        Attempt("sim-b/fast", None, 200, 80.5),
+    ),
+    stream=True,
+    usage=Usage(prompt_tokens=34, completion_tokens=120, cached_tokens=10),
+    evidence=Evidence.REPORTED,
+    cost_nanousd=NanoUsd(123_456),
+    finish_reason="stop",
+    config_version="cfg-1",
+    trace_id="0af7651916cd43dd8448eb211c80319c",
+    body_bytes=512,
+    sent_bytes=9000,
+    first_byte_ms=93.25,
+    total_ms=1234.5678,
+)
+
+
+def a_record(**changes: Any) -> Record:
+    """A streamed answer of the second target, with *changes*."""
+    return replace(PLAIN, **changes)
