@@ -5,7 +5,9 @@ module is imported (prometheus_client reads it once, on import). Each worker the
 file of its own there, and a scrape of any worker sums them all.
 """
 
+import asyncio
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -27,6 +29,8 @@ from proxy.telemetry import series
 from proxy.telemetry.paths import endpoint_of
 
 DIRECTORY_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
+
+REFRESH_S: Final = 1.0
 
 NONE: Final = "none"
 """The label of a request that has no such thing (no route, no tenant)."""
@@ -60,7 +64,7 @@ class Metrics:
         self._attempts = self._counter(series.ATTEMPTS)
         self._tokens = self._counter(series.TOKENS)
         self._cost = self._counter(series.COST)
-        self._key_lookups = self._counter(series.KEY_LOOKUPS)
+        self._keyring = self._counter(series.KEYRING)
         self._lines_lost = self._counter(series.LINES_LOST)
         self._in_flight = self._gauge(series.IN_FLIGHT)
         self._config = self._gauge(series.CONFIG)
@@ -72,7 +76,8 @@ class Metrics:
         self._attempts_by: dict[tuple[str, FailureKind | None], Counter] = {}
         self._tokens_by: dict[tuple[str, Evidence], tuple[Counter, ...]] = {}
         self._cost_by: dict[tuple[str | None, str | None], Counter] = {}
-        self._key_lookups_by: dict[str, Counter] = {}
+        self._keyring_seen: dict[str, int] = {}
+        self._read_keyring: Callable[[], Mapping[str, int]] = dict
 
     def request_started(self) -> None:
         """A request came in."""
@@ -93,11 +98,24 @@ class Metrics:
         if record.cost_nanousd:
             self._cost_of(record).inc(record.cost_nanousd)
 
-    def key_looked_up(self, outcome: str) -> None:
-        """An API key was looked up; *outcome* is a closed word of the key ring's."""
-        if (counter := self._key_lookups_by.get(outcome)) is None:
-            counter = self._key_lookups_by[outcome] = self._key_lookups.labels(outcome)
-        counter.inc()
+    def follow_keyring(self, read: Callable[[], Mapping[str, int]]) -> None:
+        """Count what *read* gives: totals by event (closed words) since this process began."""
+        self._read_keyring = read
+
+    def refresh(self) -> None:
+        """Take over what is followed. `render` does so for its own process; each worker that
+        another one may render for does it once a second (`keep_fresh`).
+        """
+        for event, total in self._read_keyring().items():
+            if (growth := total - self._keyring_seen.get(event, 0)) > 0:
+                self._keyring.labels(event).inc(growth)
+                self._keyring_seen[event] = total
+
+    async def keep_fresh(self) -> None:
+        """Refresh once a second, until cancelled."""
+        while True:
+            await asyncio.sleep(REFRESH_S)
+            self.refresh()
 
     def lines_lost(self, count: int) -> None:
         """*count* log lines could not be written."""
@@ -115,6 +133,7 @@ class Metrics:
 
         With several workers: of all of them, the dead ones' counts included.
         """
+        self.refresh()
         registry = self._registry
         if DIRECTORY_VARIABLE in os.environ:
             registry = CollectorRegistry()

@@ -5,7 +5,6 @@ upstream can choose freely passes through a closed set first (`paths`). About 6 
 its share of the writing.
 """
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -23,10 +22,10 @@ _JSON_OPTIONS: Final = orjson.OPT_UTC_Z
 class LogRecorder:
     """Writes each record as one line; a line that cannot be made or written is counted as lost."""
 
-    def __init__(self, lines: Lines, render: Callable[[Record], bytes]) -> None:
-        """*render* is `json_line`, or `console_line` for people at a terminal."""
+    def __init__(self, lines: Lines, *, console: bool = False) -> None:
+        """*console*: `console_line`, for people at a terminal, in place of `json_line`."""
         self._lines = lines
-        self._render = render
+        self._render = console_line if console else json_line
 
     def record(self, record: Record) -> None:
         """Take *record*; never blocks, never raises."""

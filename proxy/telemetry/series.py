@@ -68,8 +68,10 @@ TOKENS: Final = Count(
 COST: Final = Count(
     "pointsman_cost_nanousd_total", "Cost in whole nano-dollars.", ("tenant", "target")
 )
-KEY_LOOKUPS: Final = Count(
-    "pointsman_keyring_lookups_total", "Look-ups of API keys, by what came of them.", ("outcome",)
+KEYRING: Final = Count(
+    "pointsman_keyring_events_total",
+    "What the ring of API keys did: hits, lookups, refused, changes, drops.",
+    ("event",),
 )
 LINES_LOST: Final = Count("pointsman_log_lines_lost_total", "Log lines that could not be written.")
 IN_FLIGHT: Final = Level("pointsman_requests_in_flight", "Requests under way.", "livesum")
@@ -88,7 +90,7 @@ ALL: Final[tuple[Count | Level | Spread, ...]] = (
     ATTEMPTS,
     TOKENS,
     COST,
-    KEY_LOOKUPS,
+    KEYRING,
     LINES_LOST,
     IN_FLIGHT,
     BUILD,

@@ -1,5 +1,6 @@
 """What is counted, and that several processes sum up."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -108,20 +109,49 @@ def test_path_of_a_client_makes_no_series() -> None:
 
 
 def test_operations_are_counted() -> None:
-    """Key look-ups, lost lines and the config in force show up; an old config is no longer 1."""
+    """Lost lines and the config in force show up; an old config is no longer 1."""
     metrics = Metrics("0")
-    metrics.key_looked_up("hit")
-    metrics.key_looked_up("hit")
     metrics.lines_lost(3)
     metrics.config_in_force("one")
     metrics.config_in_force("two")
 
     found = samples(metrics.render()[0])
 
-    assert found['pointsman_keyring_lookups_total{outcome="hit"}'] == 2
     assert found["pointsman_log_lines_lost_total{}"] == 3
     assert found['pointsman_config_info{config="one"}'] == 0
     assert found['pointsman_config_info{config="two"}'] == 1
+
+
+def test_key_ring_is_followed() -> None:
+    """The ring's own totals are taken over, each growth once, whoever renders and how often."""
+    metrics = Metrics("0")
+    totals = {"hits": 3, "lookups": 1}
+    metrics.follow_keyring(lambda: totals)
+
+    metrics.render()
+    totals["hits"] = 5
+    metrics.refresh()
+    found = samples(metrics.render()[0])
+
+    assert found['pointsman_keyring_events_total{event="hits"}'] == 5
+    assert found['pointsman_keyring_events_total{event="lookups"}'] == 1
+
+
+async def test_worker_stays_fresh_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker takes over what it follows by itself, for a scrape that another one answers."""
+    monkeypatch.setattr("proxy.telemetry.metrics.REFRESH_S", 0.0)
+    metrics = Metrics("0")
+    read = asyncio.Event()
+
+    def totals() -> dict[str, int]:
+        read.set()
+        return {"hits": 1}
+
+    metrics.follow_keyring(totals)
+    async with asyncio.TaskGroup() as group:
+        keeping = group.create_task(metrics.keep_fresh())
+        await read.wait()
+        keeping.cancel()
 
 
 def test_every_series_is_declared_once() -> None:

@@ -99,7 +99,7 @@ def test_recorder_writes_one_line_a_record(tmp_path: Path) -> None:
     """Each record is one line of the file."""
     fd = os.open(tmp_path / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     lines = LineWriter(fd)
-    recorder = LogRecorder(lines, json_line)
+    recorder = LogRecorder(lines)
 
     for number in range(3):
         recorder.record(a_record(request_id=f"req-{number}"))
@@ -124,7 +124,7 @@ def test_record_that_no_line_can_hold_is_counted_not_raised(record: Record, tmp_
     fd = os.open(tmp_path / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     lines = LineWriter(fd, on_lost=lost.append)
 
-    LogRecorder(lines, json_line).record(record)
+    LogRecorder(lines).record(record)
     lines.close(10.0)
     os.close(fd)
 
