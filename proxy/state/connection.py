@@ -1,0 +1,120 @@
+"""Calls to Redis, each under a deadline; the only module that knows the redis package.
+
+I/O: sockets. Callers send plain commands and get the parsed replies. Whoever may be cancelled by
+a client that leaves must not call from its own task: a cancelled call costs the connection.
+"""
+
+import asyncio
+from contextlib import suppress
+from typing import Any, Final
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError, ResponseError
+
+CALL_DEADLINE_S: Final = 1.0
+OLDEST_VERSION: Final = (6, 2)
+
+Command = tuple[str | int, ...]
+
+
+class StateUnavailableError(Exception):
+    """Redis did not answer, or not in time; whether it did the work is not known."""
+
+
+class CommandRefusedError(StateUnavailableError):
+    """Redis answered that it will not: no permission, unknown command, out of memory."""
+
+
+class StateMisconfiguredError(Exception):
+    """This Redis must not be used as it is set up; the message says what to change."""
+
+
+class Connection:
+    """A pool of connections to one Redis. Opened on the first call; the maker closes it.
+
+    *url* is `redis://`, `rediss://` or `unix://`.
+
+    Raises:
+        ValueError: *url* is none of these.
+    """
+
+    def __init__(
+        self, url: str, *, deadline_s: float = CALL_DEADLINE_S, max_connections: int = 16
+    ) -> None:
+        self._deadline_s = deadline_s
+        # RESP2 is what 6.2, Valkey and every proxy speak alike. No retries: a deadline of 1 s that
+        # is tried again is no deadline. No timeouts inside: `call` has one, and redis-py's sending
+        # under its own (asyncio.wait_for) swallows a cancellation on Python 3.11 now and then.
+        self._client = Redis.from_url(
+            url,
+            protocol=2,
+            decode_responses=True,
+            encoding_errors="replace",  # a foreign value must not fail those read beside it
+            max_connections=max_connections,
+            socket_timeout=None,
+            socket_connect_timeout=None,
+            retry=Retry(NoBackoff(), 0),
+        )
+
+    async def call(self, *commands: Command, atomic: bool = False) -> list[Any]:
+        """Send *commands* in one round trip; their replies, in order.
+
+        *atomic*: as one transaction, so that all of them happen or none.
+
+        Raises:
+            StateUnavailableError: no answer by the deadline, counted from now.
+            CommandRefusedError: Redis refused one of them.
+        """
+        try:
+            async with (
+                asyncio.timeout(self._deadline_s),
+                self._client.pipeline(transaction=atomic) as pipeline,
+            ):
+                for command in commands:
+                    pipeline.execute_command(*command)
+                return list(await pipeline.execute())
+        except ResponseError as error:
+            raise CommandRefusedError(f"Redis refused a command: {error}") from error
+        except TimeoutError as error:
+            raise StateUnavailableError(
+                f"Redis did not answer in {self._deadline_s:g} s"
+            ) from error
+        except (RedisError, OSError) as error:
+            raise StateUnavailableError(f"Redis cannot be reached: {error}") from error
+
+    async def close(self) -> None:
+        """Close all connections, waiting no longer than for a call; a later call opens new ones."""
+        with suppress(TimeoutError, RedisError, OSError):
+            async with asyncio.timeout(self._deadline_s):
+                await self._client.aclose()
+
+
+async def check_server(connection: Connection) -> str | None:
+    """Refuse a Redis that would lose keys or lacks commands; a warning where it cannot be told.
+
+    Raises:
+        StateMisconfiguredError: too old, or set to evict keys when its memory is full.
+        StateUnavailableError: no answer.
+    """
+    try:
+        (server,) = await connection.call(("INFO",))
+    except CommandRefusedError:
+        return "Redis does not let us read INFO; make sure that its maxmemory-policy is noeviction."
+    version = str(server.get("redis_version", ""))
+    if _version_of(version) < OLDEST_VERSION:
+        raise StateMisconfiguredError(f"Redis {version} is too old: Pointsman needs 6.2 or newer.")
+    policy = server.get("maxmemory_policy")
+    if policy is None:
+        return "Redis does not state its maxmemory-policy; make sure that it is noeviction."
+    if policy != "noeviction":
+        raise StateMisconfiguredError(
+            f"Redis evicts keys when its memory is full (maxmemory-policy is {policy}), which "
+            "would lose API keys and budgets. Set it to noeviction."
+        )
+    return None
+
+
+def _version_of(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(".")[:2] if part.isdigit())

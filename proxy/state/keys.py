@@ -1,0 +1,32 @@
+"""Every key in Redis: its name, type, lifetime, writer and reader. Pure.
+
+| key | type | lifetime | written by | read by |
+|---|---|---|---|---|
+| `pm:{keys}:k:<id>` | hash: tenant, name, hash (hex), created_ms, expires_ms, revoked_ms | kept | store | lookups |
+| `pm:{keys}:ids` | sorted set: key ids by created_ms | kept | store | store |
+| `pm:{keys}:ids:<tenant>` | the same, of one tenant | kept | store | store |
+| `pm:{keys}:changes` | stream, field `key`: the id of a key that changed | last CHANGES_KEPT | store | changes |
+| `pm:{keys}:last_use` | sorted set: key ids by the time of their last use, ms | kept | last_use | store |
+
+The braces are a hash tag: all of these live in one slot of a Redis Cluster, so that a record and
+the notice of its change are written in one transaction.
+"""  # noqa: E501 - a table's rows cannot be broken
+
+from typing import Final
+
+CHANGES_KEPT: Final = 10_000
+"""A reader that falls further behind than this drops all it knows."""
+
+IDS: Final = "pm:{keys}:ids"
+CHANGES: Final = "pm:{keys}:changes"
+LAST_USE: Final = "pm:{keys}:last_use"
+
+
+def record_of(key_id: str) -> str:
+    """The hash of one API key."""
+    return f"pm:{{keys}}:k:{key_id}"
+
+
+def ids_of(tenant_id: str) -> str:
+    """The ids of one tenant's API keys."""
+    return f"pm:{{keys}}:ids:{tenant_id}"

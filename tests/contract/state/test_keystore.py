@@ -1,0 +1,101 @@
+"""API keys as operators see them, on a real Redis."""
+
+import pytest
+from redis import Redis
+
+from proxy.state.connection import Connection
+from proxy.state.keys import CHANGES, record_of
+from proxy.state.store import KeyStore
+from proxy.state.tokens import is_well_formed
+from proxy.units import UnixMs
+
+
+async def test_key_created_is_listed(store: KeyStore) -> None:
+    """A key that was made is listed as it was made, not used and not revoked."""
+    token, record = await store.create("acme", "ci", UnixMs(1_760_000_060_000))
+
+    assert is_well_formed(token)
+    assert await store.list() == [record]
+    assert (record.tenant_id, record.name, record.id) == ("acme", "ci", token.split("_")[1])
+    assert (record.created_ms, record.expires_ms) == (1_760_000_000_000, 1_760_000_060_000)
+    assert (record.revoked_ms, record.last_used_ms) == (None, None)
+
+
+async def test_list_of_a_tenant_holds_only_its_keys(store: KeyStore) -> None:
+    """A tenant's list holds its own keys; the list of all holds everyone's."""
+    _, ours = await store.create("acme", "a")
+    _, theirs = await store.create("other", "b")
+
+    assert await store.list("acme") == [ours]
+    assert await store.list("nobody") == []
+    assert {record.id for record in await store.list()} == {ours.id, theirs.id}
+
+
+async def test_list_goes_on_past_one_batch(store: KeyStore) -> None:
+    """However many keys there are, all are listed, once each."""
+    made = {(await store.create("acme", f"key {n}"))[1].id for n in range(501)}
+
+    listed = [record.id for record in await store.list("acme")]
+
+    assert len(listed) == 501
+    assert set(listed) == made
+
+
+async def test_revoked_key_keeps_the_time_it_was_revoked_first(store: KeyStore, clock) -> None:
+    """Revoking twice is harmless: the first time stays."""
+    _, record = await store.create("acme", "ci")
+    clock.wall_ms += 1000
+    assert await store.revoke(record.id)
+    clock.wall_ms += 1000
+    assert await store.revoke(record.id)
+
+    assert [key.revoked_ms for key in await store.list()] == [record.created_ms + 1000]
+
+
+async def test_unknown_key_cannot_be_revoked(store: KeyStore, connection: Connection) -> None:
+    """Revoking what does not exist says so, and leaves nothing behind."""
+    assert not await store.revoke("nosuchkey000")
+
+    assert await connection.call(("DBSIZE",)) == [0]
+
+
+@pytest.mark.parametrize("name", ["", "x" * 101, "a\nb", "\x1b[31m"])
+async def test_name_that_would_garble_a_list_is_refused(store: KeyStore, name: str) -> None:
+    """A name is short and printable, as it is shown in terminals."""
+    with pytest.raises(ValueError, match="printable"):
+        await store.create("acme", name)
+
+
+async def test_expiry_in_the_past_is_refused(store: KeyStore) -> None:
+    """A key that would be born expired is not made."""
+    with pytest.raises(ValueError, match="expired already"):
+        await store.create("acme", "ci", UnixMs(1_760_000_000_000))
+
+    assert await store.list() == []
+
+
+async def test_redis_never_holds_a_token(store: KeyStore, redis_url: str) -> None:
+    """Neither the token nor its secret is anywhere in Redis, the stream of changes included."""
+    token, record = await store.create("acme", "ci")
+    await store.revoke(record.id)
+
+    with Redis.from_url(redis_url) as client:
+        names = client.keys("*")
+        # Dumps compress; what the hash and the stream hold is also read plainly.
+        held = b" ".join([*names, *(client.dump(name) for name in names)])
+        plain = f"{client.hgetall(record_of(record.id))} {client.xrange(CHANGES)}"
+
+    secret = token.split("_")[2]
+    assert secret.encode() not in held
+    assert secret not in plain
+    assert record.id in plain
+
+
+async def test_all_keys_share_a_hash_tag(store: KeyStore, connection: Connection) -> None:
+    """Whatever is written together lives in one slot of a Redis Cluster."""
+    await store.create("acme", "ci")
+
+    (names,) = await connection.call(("KEYS", "*"))
+
+    assert len(names) == 4
+    assert all(name.startswith("pm:{keys}:") for name in names)
