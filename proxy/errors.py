@@ -71,14 +71,18 @@ CATALOGUE: Final[dict[str, ErrorKind]] = {
         "This Pointsman API key has expired. Ask your operator for a new one.",
         "authentication_error",
     ),
+    "unknown_tenant": _request(
+        403,
+        "This API key belongs to a tenant that the gateway's config does not name. "
+        "Ask your operator.",
+        "permission_error",
+    ),
     "model_not_found": _request(
         404,
         "The model '{model}' is not a route that this key may ask for. Available: {available}.",
     ),
     "unknown_path": _request(404, "Pointsman serves no such path. See GET /v1/models."),
-    "method_not_allowed": _request(
-        405, "This path does not take that method. Allowed: {allowed}."
-    ),
+    "method_not_allowed": _request(405, "This path does not take that method. Allowed: {allowed}."),
     "invalid_json": _request(400, "The request body is not valid JSON: {reason}."),
     "invalid_body": _request(400, "The request body must be a JSON object."),
     "missing_field": _request(400, "The field '{field}' is required."),
@@ -88,6 +92,9 @@ CATALOGUE: Final[dict[str, ErrorKind]] = {
     ),
     "body_too_deep": _request(
         400, "The request body nests deeper than {limit} levels, the most that Pointsman reads."
+    ),
+    "too_many_fields": _request(
+        400, "The request body has more than {limit} fields, the most that Pointsman reads."
     ),
     "body_too_large": _request(
         413, "The request body is larger than the {limit} bytes that Pointsman accepts."
@@ -128,6 +135,11 @@ CATALOGUE: Final[dict[str, ErrorKind]] = {
         "Pointsman already tried the alternatives; wait before you retry.",
         may_retry=True,
     ),
+    "provider_overloaded": _provider(
+        503,
+        "Every provider of the route '{route}' is overloaded ({attempts} tried). "
+        "Pointsman already tried the alternatives.",
+    ),
     "provider_failed": _provider(
         502,
         "No provider of the route '{route}' answered ({attempts} tried, the last: {kind}). "
@@ -163,6 +175,7 @@ class GatewayError(Exception):
         super().__init__(code)
         self.code = code
         self.kind = CATALOGUE[code]
+        self.status = self.kind.status
         self.param = param
         self.retry_after_s = (
             None if retry_after_s is None else max(1, min(retry_after_s, MAX_RETRY_AFTER_S))
@@ -170,7 +183,7 @@ class GatewayError(Exception):
         self.message = self.kind.message.format(**details)
 
 
-class UpstreamRefusal(GatewayError):
+class UpstreamRefusal(GatewayError):  # noqa: N818 - the provider refused, not we
     """The client's own mistake, explained by the provider: passed on with its status."""
 
     def __init__(self, status: int, message: str | None, code: str | None, param: str | None):

@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from proxy.domain.catalog import Endpoint, Target
+from proxy.domain.catalog import Target
 from proxy.domain.outcome import Ending, Failure, FailureKind
 from proxy.domain.record import Record
 from proxy.domain.request import Request
 from proxy.domain.snapshot import Snapshot
 from proxy.domain.tenant import Identity
+from proxy.errors import GatewayError
 from proxy.units import LoopSeconds, UnixMs
 
 
@@ -62,32 +63,69 @@ class Push(Protocol):
 
 
 class Sink(Push, Protocol):
-    """The client's side of one answer: started once, written, then ended or cut."""
+    """The client's side of one answer: started once, written, then ended or broken off."""
 
     @property
-    def started(self) -> bool:
-        """Whether the head went out: the commit point, after which nothing is retried."""
+    def status(self) -> int | None:
+        """The status that went out with the head; None before it: the commit point, after which
+        nothing is retried.
+        """
 
-    async def start(self, head: Head) -> None:
-        """Send *head*."""
+    @property
+    def started_at(self) -> LoopSeconds | None:
+        """When the head went out."""
 
-    async def end(self) -> None:
-        """Complete the body; the connection stays usable."""
+    @property
+    def sent_bytes(self) -> int:
+        """How many bytes of body were written."""
 
-    def cut(self) -> None:
-        """Flush what was written, then close without completing the body, so that clients see a
-        broken answer and never a short one. A reader that takes nothing is dropped.
+    def start(self, head: Head) -> None:
+        """Send *head*; it may leave together with the first bytes of the body."""
+
+    def end(self) -> None:
+        """Complete the body; the connection stays usable. No more bytes are wanted."""
+
+    def break_off(self, error: GatewayError) -> None:
+        """Tell the client of *error* and stop. Before the head: as the answer itself. After it:
+        as an event of the stream, then the connection closes without completing the body, so
+        that clients see a broken answer and never a short one. Harmless once ended.
         """
 
 
 class Exchange(Protocol):
     """One request of a client, before it is understood."""
 
-    endpoint: Endpoint
-    request_id: str
-    authorization: str | None
-    forwarded: Mapping[str, str]
-    sink: Sink
+    @property
+    def request_id(self) -> str:
+        """Ours, unique; the client gets it as `x-request-id`."""
+
+    @property
+    def method(self) -> str:
+        """The HTTP method."""
+
+    @property
+    def path(self) -> str:
+        """The path's pattern, from a closed set; `other` for what we do not serve."""
+
+    @property
+    def authorization(self) -> str | None:
+        """The Authorization header as sent."""
+
+    @property
+    def forwarded(self) -> Mapping[str, str]:
+        """The client's headers that may go upstream, names in lower case."""
+
+    @property
+    def trace_id(self) -> str | None:
+        """The trace id of a valid `traceparent`, 32 hex digits."""
+
+    @property
+    def sink(self) -> Sink:
+        """Where the answer goes."""
+
+    @property
+    def drained(self) -> bool:
+        """Whether the gateway broke this exchange off because it is shutting down."""
 
     async def body(self) -> bytes:
         """Read the body under its caps and deadline.
@@ -98,14 +136,15 @@ class Exchange(Protocol):
 
 
 class Reply(Protocol):
-    """An upstream answer that began with a success status. The opener closes it.
+    """An upstream answer that began with a success status. The opener closes it."""
 
-    `content_type` is the media type in lower case, without parameters. `content_length` is the
-    body's length in bytes, None if the upstream did not say.
-    """
+    @property
+    def content_type(self) -> str:
+        """The media type in lower case, without parameters."""
 
-    content_type: str
-    content_length: int | None
+    @property
+    def content_length(self) -> int | None:
+        """The body's length in bytes, None if the upstream did not say."""
 
     async def read(self) -> bytes | FailureKind:
         """The next bytes of the body, empty at its clean end; for use before `relay_to`.

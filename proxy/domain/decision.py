@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from proxy.domain.catalog import Target
+from proxy.domain.catalog import Route, Target
 
 
 class Reason(StrEnum):
@@ -27,7 +27,7 @@ class Rejection:
 class Decision:
     """The targets to try, best first, and every other one with its reason."""
 
-    route_id: str
+    route: Route
     ranking: tuple[Target, ...]
     rejected: tuple[Rejection, ...]
     config_version: str

@@ -124,7 +124,12 @@ class Ending(StrEnum):
 
 
 BROKEN = frozenset(
-    {Ending.UPSTREAM_CUT, Ending.UPSTREAM_STALLED, Ending.UPSTREAM_ERROR, Ending.DEADLINE,
-     Ending.DRAINED}
+    {
+        Ending.UPSTREAM_CUT,
+        Ending.UPSTREAM_STALLED,
+        Ending.UPSTREAM_ERROR,
+        Ending.DEADLINE,
+        Ending.DRAINED,
+    }
 )
 """Endings that the client is told of, by an error event and a cut."""

@@ -1,0 +1,235 @@
+"""Composition root: the only module that knows every concrete class. I/O: starts all of it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from typing import TypeVar
+
+from proxy.config.credentials import CredentialProblem, resolve, reveal
+from proxy.config.load import LoadedConfig
+from proxy.domain.snapshot import Snapshot
+from proxy.execution.settle import Books
+from proxy.pipeline import Pipeline
+from proxy.ports import Provider
+from proxy.providers.openai import OpenAIProvider
+from proxy.providers.transport import Transport
+from proxy.server.app import Gateway
+from proxy.server.lifecycle import Lifecycle
+from proxy.server.runner import GatewayRunner
+from proxy.server.tls import TlsFiles
+from proxy.state.connection import Connection, StateUnavailableError, check_server
+from proxy.state.keyring import KeyRing, RingHooks
+from proxy.state.tokens import Pepper
+from proxy.tasks import Supervisor
+from proxy.telemetry.lines import LineWriter
+from proxy.telemetry.logs import failure_fields, log_event, log_failure
+from proxy.telemetry.metrics import Metrics
+from proxy.telemetry.recorder import LogRecorder
+from proxy.units import LoopSeconds, UnixMs
+from proxy.wire.limits import Caps
+
+T = TypeVar("T")
+
+MakeLines = Callable[[Callable[[int], None]], LineWriter]
+
+START_DEADLINE_S = 5.0
+"""How long a starting process waits to hear of key changes before it takes requests."""
+
+
+class SystemClock:
+    """The machine's time (implements `ports.Clock`)."""
+
+    def now(self) -> LoopSeconds:
+        """Monotonic seconds: the event loop's own base, but uvloop's clock stands still within a
+        turn of the loop and knows whole milliseconds only.
+        """
+        return LoopSeconds(time.monotonic())
+
+    def unix_ms(self) -> UnixMs:
+        """Wall-clock milliseconds."""
+        return UnixMs(int(time.time() * 1000))
+
+
+class FileSnapshots:
+    """The one snapshot that the config file gave (implements `ports.Snapshots`)."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+
+    @property
+    def current(self) -> Snapshot:
+        """That snapshot."""
+        return self._snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What the config's references name, read once. Shows itself nowhere."""
+
+    redis_url: str = field(repr=False)
+    pepper: Pepper = field(repr=False)
+    credentials: Mapping[str, str] = field(repr=False)
+
+
+def read_secrets(config: LoadedConfig) -> Secrets:
+    """Read every secret that *config* refers to.
+
+    Raises:
+        ValueError: one line for each that cannot be used, naming the reference.
+    """
+    problems: list[str] = []
+    settings = config.settings
+    redis_url = _read(lambda: reveal(settings.redis), problems)
+    pepper = _read(lambda: Pepper(resolve(settings.pepper).encode()), problems)
+    credentials = {
+        provider.id: _read(partial(resolve, provider.credential), problems) or ""
+        for provider in config.snapshot.providers.values()
+        if provider.credential is not None
+    }
+    if problems or redis_url is None or pepper is None:
+        raise ValueError("\n".join(problems))
+    return Secrets(redis_url, pepper, credentials)
+
+
+def _read(read: Callable[[], T], problems: list[str]) -> T | None:
+    try:
+        return read()
+    except (CredentialProblem, ValueError) as problem:
+        problems.append(str(problem))
+        return None
+
+
+@asynccontextmanager
+async def gateway_parts(
+    config: LoadedConfig, secrets: Secrets, make_lines: MakeLines, tls: TlsFiles | None = None
+) -> AsyncIterator[tuple[Gateway, Lifecycle]]:
+    """Everything behind one process's listener: started, and stopped in reverse at the end.
+
+    *make_lines* opens where log lines go; it is told whom to tell of lost lines.
+    """
+    clock = SystemClock()
+    metrics = Metrics(program_version())
+    metrics.config_in_force(config.snapshot.version)
+    supervisor = Supervisor(log_failure)
+    lifecycle = Lifecycle()
+    limits = config.settings.limits
+    async with AsyncExitStack() as running:
+        lines = make_lines(metrics.lines_lost)
+        running.callback(lines.close)
+        running.push_async_callback(supervisor.stop)
+        keyring = await _start_keyring(running, secrets, clock, supervisor)
+        metrics.follow_keyring(lambda: asdict(keyring.counts))
+        if tls is not None:
+            _ = supervisor.start("tls files", tls.watch(_report_tls))
+        books = Books(LogRecorder(lines), metrics, clock)
+        pipeline = Pipeline(
+            keyring=keyring,
+            snapshots=FileSnapshots(config.snapshot),
+            providers=_start_providers(running, config.snapshot, secrets, supervisor),
+            books=books,
+            clock=clock,
+            caps=Caps(limits.max_body_bytes, limits.max_json_depth),
+        )
+        gateway = Gateway(
+            pipeline,
+            lifecycle=lifecycle,
+            render_metrics=metrics.render,
+            report=_report_unexpected,
+            limits=limits,
+            clock=clock,
+        )
+        log_event("ready", config=config.snapshot.version, routes=len(config.snapshot.routes))
+        yield gateway, lifecycle
+
+
+def gateway_runner(config: LoadedConfig, secrets: Secrets, make_lines: MakeLines) -> GatewayRunner:
+    """The server of one process; its parts start with it.
+
+    Raises:
+        OSError, ssl.SSLError: the config's TLS files cannot be used.
+    """
+    files = config.settings.tls
+    tls = None if files is None else TlsFiles(files.certificate, files.key)
+    parts = gateway_parts(config, secrets, make_lines, tls)
+    context = None if tls is None else tls.context
+    return GatewayRunner(parts, config.settings, log_event, context)
+
+
+def program_version() -> str:
+    """What this program calls itself, for metrics."""
+    try:
+        return version("pointsman")
+    except PackageNotFoundError:
+        return "checkout"
+
+
+async def check_state(redis_url: str) -> None:
+    """Refuse to start on a Redis that would lose keys; one that is away is only reported.
+
+    Raises:
+        StateMisconfigured: its settings must be changed first.
+    """
+    connection = Connection(redis_url)
+    try:
+        warning = await check_server(connection)
+    except StateUnavailableError as error:
+        log_event("redis_unavailable", level="warning", **failure_fields(error))
+    else:
+        if warning is not None:
+            log_event("redis_unchecked", level="warning", reason=warning)
+    finally:
+        await connection.close()
+
+
+async def _start_keyring(
+    running: AsyncExitStack, secrets: Secrets, clock: SystemClock, supervisor: Supervisor
+) -> KeyRing:
+    await check_state(secrets.redis_url)
+    keyring = KeyRing(
+        secrets.redis_url,
+        secrets.pepper,
+        clock=clock,
+        supervisor=supervisor,
+        hooks=RingHooks(trouble=_report_redis),
+    )
+    running.push_async_callback(keyring.stop)
+    keyring.start()
+    try:
+        async with asyncio.timeout(START_DEADLINE_S):
+            await keyring.until_following()
+    except TimeoutError:
+        pass  # it goes on trying, and has said so; keys that need Redis get 503 until then
+    return keyring
+
+
+def _start_providers(
+    running: AsyncExitStack, snapshot: Snapshot, secrets: Secrets, supervisor: Supervisor
+) -> dict[str, Provider]:
+    started: dict[str, Provider] = {}
+    for provider in snapshot.providers.values():
+        transport = Transport(
+            provider.timeouts, max_connections=provider.max_connections, supervisor=supervisor
+        )
+        running.push_async_callback(transport.close)
+        credential = secrets.credentials.get(provider.id)
+        started[provider.id] = OpenAIProvider(provider, credential, transport, time.time)
+    return started
+
+
+def _report_redis(trouble: StateUnavailableError | None) -> None:
+    if trouble is None:
+        log_event("redis_back")
+    else:
+        log_event("redis_lost", level="error", **failure_fields(trouble))
+
+
+def _report_tls(outcome: str) -> None:
+    log_event("tls_files", level="info" if outcome == "reloaded" else "error", outcome=outcome)
+
+
+def _report_unexpected(request_id: str, error: BaseException) -> None:
+    log_event("request_crashed", level="error", request_id=request_id, **failure_fields(error))

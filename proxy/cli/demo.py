@@ -1,0 +1,64 @@
+"""`pointsman demo`: a first run, what `make run` calls."""
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from proxy.cli.exits import FAILED, fail
+from proxy.cli.serve import load_or_fail
+from proxy.demo import Demo, SimulatorBusy, run_demo
+from proxy.server.process import CannotListen
+from proxy.simulator.config import load_simulator
+from proxy.state.embedded import EmbeddedRedisError
+
+MESSAGE = '{"model": "auto", "stream": true, "messages": [{"role": "user", "content": "Hello"}]}'
+
+
+def demo(
+    config: Annotated[Path, typer.Option("--config", "-c", help="The gateway's config.")] = Path(
+        "config/demo.yaml"
+    ),
+    simulator: Annotated[
+        Path, typer.Option(help="The simulated providers, started if the config names them.")
+    ] = Path("config/simulator.yaml"),
+    port: Annotated[int, typer.Option(envvar="PORT", min=1, max=65535)] = 8080,
+    data_dir: Annotated[Path, typer.Option(help="What lasts between runs.")] = Path(".pointsman"),
+) -> None:
+    """Run the gateway with an embedded Redis and simulated providers. Ctrl-C stops all of it."""
+    loaded = load_or_fail(config)
+    try:
+        run_demo(
+            loaded,
+            load_simulator(simulator),
+            port=port,
+            data_dir=data_dir,
+            on_running=_tell,
+        )
+    except (CannotListen, EmbeddedRedisError, SimulatorBusy, ValueError) as problem:
+        fail(f"pointsman: {problem}", FAILED)
+
+
+def _tell(demo: Demo) -> None:
+    typer.echo(f"\nPointsman is running at {demo.url} (OpenAI's API under {demo.url}/v1)")
+    for name, url in demo.simulated:
+        typer.echo(f"  simulated provider {name} at {url}")
+    typer.echo(f"  routes for tenant {demo.tenant_id}: {', '.join(demo.routes)}")
+    typer.echo(f"  key (kept in {demo.data_dir / 'demo-key'}): {demo.key}")
+    body = MESSAGE.replace("auto", demo.routes[0])
+    typer.echo("\nTry it:\n")
+    typer.echo(
+        f"  curl -N {demo.url}/v1/chat/completions -H 'Authorization: Bearer {demo.key}' "
+        f"-H 'Content-Type: application/json' -d {shlex.quote(body)}\n"
+    )
+    typer.echo(f"  .venv/bin/python -c {shlex.quote(_python_line(demo))}\n")
+    typer.echo("Ctrl-C stops all of it.\n")
+
+
+def _python_line(demo: Demo) -> str:
+    return (
+        f'from openai import OpenAI; print(OpenAI(base_url="{demo.url}/v1", api_key="{demo.key}")'
+        f'.chat.completions.create(model="{demo.routes[0]}", '
+        'messages=[{"role": "user", "content": "Hello"}]).choices[0].message.content)'
+    )

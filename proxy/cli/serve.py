@@ -1,0 +1,53 @@
+"""`pointsman serve`: the gateway itself."""
+
+import os
+import ssl
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from proxy.cli.exits import FAILED, USAGE, fail
+from proxy.config.load import LoadedConfig, load
+from proxy.config.problems import ConfigProblems, ConfigUnreadable
+from proxy.server.process import CannotListen
+from proxy.state.connection import StateMisconfiguredError
+
+MULTIPROC = "PROMETHEUS_MULTIPROC_DIR"
+
+
+def serve(
+    config: Annotated[
+        Path, typer.Option("--config", "-c", help="The gateway's config file.")
+    ] = Path("config/gateway.yaml"),
+) -> None:
+    """Serve the gateway until SIGTERM or SIGINT; then drain, and exit 0."""
+    loaded = load_or_fail(config)
+    if loaded.settings.workers > 1 and MULTIPROC not in os.environ:
+        # Read once, when the metrics library is first imported, so it is set before.
+        os.environ[MULTIPROC] = tempfile.mkdtemp(prefix="pm-metrics-")
+    run(loaded)
+
+
+def load_or_fail(path: Path) -> LoadedConfig:
+    """The config at *path*; ends the command with every problem named if there are any."""
+    try:
+        return load(path)
+    except ConfigUnreadable as problems:
+        fail(str(problems), USAGE)
+    except ConfigProblems as problems:
+        fail(str(problems), FAILED)
+
+
+def run(loaded: LoadedConfig) -> None:
+    """Serve *loaded* until told to stop; ends the command if it cannot begin."""
+    # Not imported before the environment is set, see above.
+    from proxy.serving import serve as serve_processes
+
+    try:
+        serve_processes(loaded)
+    except (CannotListen, StateMisconfiguredError, ValueError) as problem:
+        fail(str(problem), FAILED)
+    except (OSError, ssl.SSLError) as problem:
+        fail(f"the TLS files cannot be used: {type(problem).__name__}", FAILED)

@@ -1,0 +1,171 @@
+"""A first run on one machine: everything the gateway needs, started and stopped together.
+
+I/O: an embedded Redis, the simulated providers that the config names, the gateway itself. What
+must last between runs (keys, the pepper) lies in a directory of its own.
+"""
+
+import asyncio
+import os
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from proxy.config.load import LoadedConfig
+from proxy.config.settings import Settings
+from proxy.domain.snapshot import Snapshot
+from proxy.serving import serve
+from proxy.simulator.config import SimulatorConfig
+from proxy.simulator.server import Simulator
+from proxy.state.connection import Connection
+from proxy.state.embedded import EmbeddedRedis
+from proxy.state.store import KeyStore
+from proxy.state.tokens import Pepper, claimed_id, is_well_formed
+from proxy.units import UnixMs
+
+TENANT: Final = "demo"
+DRAIN_GRACE_S: Final = 5.0
+
+
+class SimulatorBusy(Exception):  # noqa: N818 - says what happened
+    """The address of a simulated provider is taken; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """What is running, for who started it."""
+
+    url: str
+    key: str
+    tenant_id: str
+    routes: tuple[str, ...]
+    simulated: tuple[tuple[str, str], ...]
+    data_dir: Path
+
+
+def run_demo(
+    config: LoadedConfig,
+    simulator: SimulatorConfig,
+    *,
+    port: int,
+    data_dir: Path,
+    on_running: Callable[[Demo], None],
+) -> None:
+    """Run everything until told to stop; *on_running* hears when requests can come.
+
+    Raises:
+        EmbeddedRedisError: Redis did not start; the message says what to do.
+        SimulatorBusy: the address of a simulated provider is taken.
+        and what `serving.serve` raises.
+    """
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with EmbeddedRedis(data_dir / "redis") as redis:
+        demo = _prepare(config, simulator, redis.url, port, data_dir)
+        serve(
+            replace(config, settings=_settings(config.settings, redis.url, port, data_dir)),
+            console=True,
+            beside=_simulated(simulator, demo.simulated),
+            on_ready=lambda: on_running(demo),
+        )
+
+
+def _prepare(
+    config: LoadedConfig, simulator: SimulatorConfig, redis_url: str, port: int, data_dir: Path
+) -> Demo:
+    snapshot = config.snapshot
+    tenant_id = TENANT if TENANT in snapshot.tenants else next(iter(snapshot.tenants))
+    pepper = Pepper(_kept(data_dir / "pepper", lambda: secrets.token_hex(32)).encode())
+    kept_key = data_dir / "demo-key"
+    kept = kept_key.read_text().strip() if kept_key.exists() else ""
+    key = asyncio.run(_demo_key(redis_url, pepper, tenant_id, kept))
+    if key != kept:
+        _write(kept_key, key)
+    return Demo(
+        url=f"http://{config.settings.host}:{port}",
+        key=key,
+        tenant_id=tenant_id,
+        routes=tuple(route.id for route in snapshot.routes_of(snapshot.tenants[tenant_id])),
+        simulated=simulated_providers(snapshot, simulator),
+        data_dir=data_dir,
+    )
+
+
+@asynccontextmanager
+async def _simulated(
+    simulator: SimulatorConfig, wanted: tuple[tuple[str, str], ...]
+) -> AsyncIterator[None]:
+    """The simulated providers, for as long as the gateway serves; none if none is *wanted*."""
+    if not wanted:
+        yield
+        return
+    running = Simulator(simulator)
+    try:
+        await running.start()
+    except OSError as error:
+        raise SimulatorBusy(
+            f"the simulated providers cannot listen: {(error.strerror or 'unknown').lower()}. "
+            "Stop what uses their ports, or change them in the simulator's and gateway's configs."
+        ) from error
+    try:
+        yield
+    finally:
+        await running.stop()
+
+
+def simulated_providers(
+    snapshot: Snapshot, simulator: SimulatorConfig
+) -> tuple[tuple[str, str], ...]:
+    """The providers of *snapshot* that are simulated ones: ids and base URLs."""
+    addresses = {
+        f"http://{each.listen.host}:{each.listen.port}/" for each in simulator.providers.values()
+    }
+    return tuple(
+        (provider.id, provider.endpoint_base)
+        for provider in snapshot.providers.values()
+        if provider.endpoint_base.startswith(tuple(addresses))
+    )
+
+
+def _settings(settings: Settings, redis_url: str, port: int, data_dir: Path) -> Settings:
+    return replace(
+        settings,
+        port=port,
+        workers=1,
+        redis=redis_url,
+        pepper=f"file:{data_dir / 'pepper'}",
+        drain_delay_s=0.0,
+        drain_grace_s=DRAIN_GRACE_S,
+    )
+
+
+async def _demo_key(redis_url: str, pepper: Pepper, tenant_id: str, kept: str) -> str:
+    """The token *kept* from an earlier run if it still holds, else a new one."""
+    connection = Connection(redis_url)
+    try:
+        store = KeyStore(connection, pepper, lambda: UnixMs(int(time.time() * 1000)))
+        if is_well_formed(kept):
+            alive = {key.id for key in await store.list(tenant_id) if key.revoked_ms is None}
+            if claimed_id(kept) in alive:
+                return kept
+        token, _ = await store.create(tenant_id, "demo")
+        return token
+    finally:
+        await connection.close()
+
+
+def _kept(path: Path, make: Callable[[], str]) -> str:
+    if not path.exists():
+        _write(path, make())
+    return path.read_text().strip()
+
+
+def _write(path: Path, secret: str) -> None:
+    """Write *secret* for the owner's eyes only, whole or not at all."""
+    partial = path.with_name(path.name + ".new")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secret + "\n")
+    partial.replace(path)

@@ -1,0 +1,124 @@
+"""Step 6: attempts, one after another, until a reply begins. I/O: upstream calls, by port."""
+
+import asyncio
+from collections.abc import Mapping
+
+from proxy.domain.catalog import Target
+from proxy.domain.decision import Decision
+from proxy.domain.outcome import TIMEOUTS, Failure, FailureKind
+from proxy.domain.record import Attempt
+from proxy.domain.request import Request
+from proxy.errors import GatewayError, UpstreamRefusal
+from proxy.execution.next_step import GiveUp, Try, next_step
+from proxy.execution.opening import Opening, open_answer
+from proxy.execution.settle import Entry
+from proxy.ports import Call, Clock, Provider
+from proxy.units import LoopSeconds
+
+
+class Executor:
+    """Turns a decision into a reply that began."""
+
+    def __init__(self, providers: Mapping[str, Provider], clock: Clock) -> None:
+        self._providers = providers
+        self._clock = clock
+
+    async def open(
+        self, request: Request, decision: Decision, forwarded: Mapping[str, str], entry: Entry
+    ) -> Opening:
+        """The first reply that began; the caller owns and closes it.
+
+        Raises:
+            GatewayError: no permitted target answered, or none is permitted.
+        """
+        if not decision.ranking:
+            raise _no_target(decision)
+        deadline = LoopSeconds(self._clock.now() + decision.route.deadline_s)
+        failures: list[Failure] = []
+        step = next_step(decision, failures, self._clock.now(), deadline)
+        while isinstance(step, Try):
+            call = Call(
+                request=request,
+                target=step.target,
+                headers=forwarded,
+                deadline=self._attempt_deadline(step.target, deadline),
+                fresh_connection=step.fresh_connection,
+            )
+            result = await self._attempt(call, entry)
+            if isinstance(result, Opening):
+                return result
+            failures.append(result)
+            step = next_step(decision, failures, self._clock.now(), deadline)
+        raise _refusal(decision, failures, step)
+
+    def _attempt_deadline(self, target: Target, deadline: LoopSeconds) -> LoopSeconds:
+        return LoopSeconds(min(deadline, self._clock.now() + target.provider.timeouts.total_s))
+
+    async def _attempt(self, call: Call, entry: Entry) -> Opening | Failure:
+        started = self._clock.now()
+        first_byte_by = min(call.deadline, started + call.target.provider.timeouts.first_byte_s)
+        result: Opening | Failure | None = None
+        try:
+            # A failed attempt is an expected answer, hence a value. Cancellation is not caught:
+            # the client has left, and no target is to blame for that.
+            async with asyncio.timeout_at(first_byte_by):
+                result = await self._open(call)
+        except TimeoutError:
+            result = Failure(call.target.id, FailureKind.FIRST_BYTE_TIMEOUT)
+        finally:
+            entry.attempts.append(_attempt_of(call, result, self._clock.now() - started))
+        return result
+
+    async def _open(self, call: Call) -> Opening | Failure:
+        reply = await self._providers[call.target.provider.id].open(call)
+        if isinstance(reply, Failure):
+            return reply
+        return await open_answer(reply, call)
+
+
+def _attempt_of(call: Call, result: Opening | Failure | None, elapsed_s: float) -> Attempt:
+    failure = result if isinstance(result, Failure) else None
+    return Attempt(
+        target_id=call.target.id,
+        failure=failure.kind if failure else None,
+        status=failure.status if failure else None,
+        elapsed_ms=elapsed_s * 1000,
+        fresh_connection=call.fresh_connection,
+        # Interrupted (the client left): the provider may have begun to work.
+        maybe_billed=failure.maybe_billed if failure else result is None,
+    )
+
+
+def _no_target(decision: Decision) -> GatewayError:
+    reasons = "; ".join(f"{r.target_id}: {r.reason} ({r.detail})" for r in decision.rejected)
+    return GatewayError("no_target", route=decision.route.id, reasons=reasons)
+
+
+def _refusal(decision: Decision, failures: list[Failure], step: GiveUp) -> GatewayError:
+    last = failures[-1]
+    if step is GiveUp.CLIENT_MISTAKE and last.complaint is not None:
+        complaint = last.complaint
+        return UpstreamRefusal(complaint.status, complaint.message, complaint.code, complaint.param)
+    return GatewayError(
+        _code_of(failures),
+        retry_after_s=_wait_of(failures),
+        route=decision.route.id,
+        attempts=len(failures),
+        kind=last.kind.value,
+    )
+
+
+def _code_of(failures: list[Failure]) -> str:
+    kinds = {failure.kind for failure in failures}
+    if kinds == {FailureKind.RATE_LIMITED}:
+        return "provider_rate_limited"
+    if kinds <= {FailureKind.RATE_LIMITED, FailureKind.OVERLOADED}:
+        return "provider_overloaded"
+    if failures[-1].kind in TIMEOUTS:
+        return "provider_timeout"
+    return "provider_failed"
+
+
+def _wait_of(failures: list[Failure]) -> int | None:
+    waits = [f.retry_after_s for f in failures if f.retry_after_s is not None]
+    return min(waits, default=None)

@@ -1,0 +1,56 @@
+"""Step 6: what to do after the failures so far. Pure: time arrives as an argument."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from proxy.domain.catalog import Target
+from proxy.domain.decision import Decision
+from proxy.domain.outcome import Failure, FailureKind
+from proxy.units import LoopSeconds
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """Call *target*; on a connection that no other call has used, if so said."""
+
+    target: Target
+    fresh_connection: bool = False
+
+
+class GiveUp(StrEnum):
+    """Why no further attempt is made."""
+
+    CLIENT_MISTAKE = "client_mistake"
+    ATTEMPTS_SPENT = "attempts_spent"
+    TARGETS_SPENT = "targets_spent"
+    DEADLINE = "deadline"
+
+
+def next_step(
+    decision: Decision, failures: Sequence[Failure], now: LoopSeconds, deadline: LoopSeconds
+) -> Try | GiveUp:
+    """The next attempt, or why there is none. Each target is tried once, in the decision's order.
+
+    The one exception: a reused connection that died before a byte of the answer came says
+    nothing about its target (some servers announce keep-alive and close right after a stream),
+    so the same target gets one more try on a fresh connection.
+    """
+    last = failures[-1] if failures else None
+    if last is not None and not last.may_try_another:
+        return GiveUp.CLIENT_MISTAKE
+    if len(failures) >= decision.route.max_attempts:
+        return GiveUp.ATTEMPTS_SPENT
+    if now >= deadline:
+        return GiveUp.DEADLINE
+    if last is not None and last.kind is FailureKind.STALE_CONNECTION:
+        return Try(_target(decision, last.target_id), fresh_connection=True)
+    tried = {failure.target_id for failure in failures}
+    for target in decision.ranking:
+        if target.id not in tried:
+            return Try(target)
+    return GiveUp.TARGETS_SPENT
+
+
+def _target(decision: Decision, target_id: str) -> Target:
+    return next(target for target in decision.ranking if target.id == target_id)

@@ -1,0 +1,145 @@
+"""Step 8: the books. Every exit of every request passes here exactly once. I/O: by port.
+
+An Entry is opened when a request comes in, filled along the path, and becomes the Record that
+the request leaves behind, however it ends.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from proxy.domain.decision import Decision
+from proxy.domain.outcome import Ending
+from proxy.domain.price import cost_of
+from proxy.domain.record import Attempt, Record
+from proxy.domain.request import Request
+from proxy.domain.tenant import Identity
+from proxy.domain.usage import Evidence, Usage
+from proxy.errors import GatewayError, Side
+from proxy.execution.opening import Opening
+from proxy.ports import Clock, Exchange, Meter, Recorder
+from proxy.units import LoopSeconds, NanoUsd, UnixMs
+
+CLIENT_LEFT = 499
+"""What the log says of a client that left before its answer began, as nginx does."""
+
+BYTES_PER_TOKEN = 4
+"""For estimates where the provider reports nothing."""
+
+
+@dataclass(slots=True)
+class Entry:
+    """The open book of one request."""
+
+    exchange: Exchange
+    started: LoopSeconds
+    started_at_ms: UnixMs
+    identity: Identity | None = None
+    request: Request | None = None
+    decision: Decision | None = None
+    attempts: list[Attempt] = field(default_factory=list)
+    opening: Opening | None = None
+    ending: Ending | None = None
+    error: GatewayError | None = None
+
+
+class Books:
+    """Opens entries, and closes each exactly once."""
+
+    def __init__(self, recorder: Recorder, meter: Meter, clock: Clock) -> None:
+        self._recorder = recorder
+        self._meter = meter
+        self._clock = clock
+
+    @contextmanager
+    def entry(self, exchange: Exchange) -> Iterator[Entry]:
+        """The entry of *exchange*, settled when the block is left, however it is left."""
+        entry = Entry(exchange, self._clock.now(), self._clock.unix_ms())
+        self._meter.request_started()
+        try:
+            yield entry
+        except GatewayError as error:
+            entry.error = error
+            entry.ending = Ending.FAILED if error.kind.side is Side.PROVIDER else Ending.REFUSED
+            raise
+        except asyncio.CancelledError:
+            entry.ending = Ending.CLIENT_GONE
+            raise
+        except Exception:
+            entry.error = GatewayError("internal_error")
+            entry.ending = Ending.FAILED
+            raise
+        finally:
+            self._settle(entry)
+
+    def _settle(self, entry: Entry) -> None:
+        if entry.opening is not None:
+            entry.opening.reply.close()
+        record = record_of(entry, self._clock.now())
+        self._meter.request_ended(record)
+        self._recorder.record(record)
+
+
+def record_of(entry: Entry, now: LoopSeconds) -> Record:
+    """What *entry* leaves behind when its request ends at *now*."""
+    exchange, decision, opening = entry.exchange, entry.decision, entry.opening
+    usage, evidence = usage_of(entry)
+    ending = Ending.DRAINED if exchange.drained else entry.ending or Ending.COMPLETE
+    return Record(
+        request_id=exchange.request_id,
+        started_at_ms=entry.started_at_ms,
+        method=exchange.method,
+        path=exchange.path,
+        status=_status_of(entry),
+        ending=ending,
+        error_code=entry.error.code if entry.error else None,
+        tenant_id=entry.identity.tenant_id if entry.identity else None,
+        key_id=entry.identity.key_id if entry.identity else None,
+        route_id=decision.route.id if decision else None,
+        target_id=opening.call.target.id if opening else None,
+        attempts=tuple(entry.attempts),
+        stream=entry.request.stream if entry.request else False,
+        usage=usage,
+        evidence=evidence,
+        cost_nanousd=_cost_of(opening, usage),
+        finish_reason=opening.tap.finish_reason if opening else None,
+        config_version=decision.config_version if decision else None,
+        trace_id=exchange.trace_id,
+        body_bytes=len(entry.request.body) if entry.request else 0,
+        sent_bytes=exchange.sink.sent_bytes,
+        first_byte_ms=_ms(exchange.sink.started_at, entry.started),
+        total_ms=(now - entry.started) * 1000,
+    )
+
+
+def usage_of(entry: Entry) -> tuple[Usage, Evidence]:
+    """What the attempt that answered used, and how we know."""
+    if entry.opening is None or entry.request is None:
+        return Usage(), Evidence.NONE
+    tap = entry.opening.tap
+    if tap.usage is not None:
+        return tap.usage, Evidence.REPORTED_ZERO if tap.usage.is_zero else Evidence.REPORTED
+    estimate = Usage(
+        prompt_tokens=-(-entry.request.prompt_bytes // BYTES_PER_TOKEN),
+        completion_tokens=tap.completion_tokens_seen,
+    )
+    return estimate, Evidence.ESTIMATED
+
+
+def _cost_of(opening: Opening | None, usage: Usage) -> NanoUsd | None:
+    if opening is None or opening.call.target.price is None:
+        return None
+    return cost_of(usage, opening.call.target.price)
+
+
+def _status_of(entry: Entry) -> int:
+    if entry.exchange.sink.status is not None:
+        return entry.exchange.sink.status
+    if entry.error is not None:
+        return entry.error.status
+    return CLIENT_LEFT
+
+
+def _ms(at: LoopSeconds | None, started: LoopSeconds) -> float | None:
+    return None if at is None else (at - started) * 1000

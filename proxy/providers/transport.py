@@ -1,0 +1,237 @@
+"""HTTP to one provider, by aiohttp's client. I/O: sockets.
+
+The only place that knows the client library and maps its exceptions. Connections are pooled;
+a second, poolless session makes the fresh connections that a retry after a stale one needs.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from types import SimpleNamespace
+
+import aiohttp
+from aiohttp.payload import Payload
+from multidict import CIMultiDictProxy
+from yarl import URL
+
+from proxy.domain.catalog import Timeouts
+from proxy.domain.outcome import Ending, FailureKind
+from proxy.ports import Push
+from proxy.providers.stall import Stalled, StallWatch
+from proxy.tasks import Supervisor
+from proxy.units import LoopSeconds
+
+POOL_IDLE_S = 15.0
+"""Shorter than any provider's own keep-alive, so that we close first."""
+
+REST_S = 0.1
+"""How long a connection may take to deliver the end of a body whose content is complete."""
+
+_READ_BUFFER_BYTES = 64 * 1024
+
+
+class Transport:
+    """Connections to one provider. Made inside a running loop; `close` when it stops."""
+
+    def __init__(
+        self,
+        timeouts: Timeouts,
+        *,
+        max_connections: int,
+        supervisor: Supervisor,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        self._timeouts = timeouts
+        self._supervisor = supervisor
+        tls = True if ssl_context is None else ssl_context
+        pooled = aiohttp.TCPConnector(
+            limit=max_connections, keepalive_timeout=POOL_IDLE_S, ttl_dns_cache=30, ssl=tls
+        )
+        unpooled = aiohttp.TCPConnector(limit=max_connections, force_close=True, ssl=tls)
+        self._pooled = self._session(pooled)
+        self._unpooled = self._session(unpooled)
+
+    def _session(self, connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
+        reuse = aiohttp.TraceConfig()
+        reuse.on_connection_reuseconn.append(_note_reuse)
+        return aiohttp.ClientSession(
+            connector=connector,
+            timeout=aiohttp.ClientTimeout(
+                total=None,
+                connect=self._timeouts.connect_s,
+                sock_connect=self._timeouts.connect_s,
+                sock_read=None,
+            ),
+            auto_decompress=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trace_configs=[reuse],
+            read_bufsize=_READ_BUFFER_BYTES,
+            skip_auto_headers=("User-Agent", "Accept-Encoding", "Accept"),
+        )
+
+    async def post(
+        self,
+        url: URL,
+        body: bytes,
+        headers: Mapping[str, str],
+        *,
+        deadline: LoopSeconds,
+        fresh_connection: bool,
+    ) -> "HttpReply | FailureKind":
+        """Send *body* and wait for a response head of any status; the caller closes the reply.
+
+        The caller bounds the wait for the head; *deadline* ends the body that follows.
+        """
+        session = self._unpooled if fresh_connection else self._pooled
+        seen = SimpleNamespace(reused=False)
+        try:
+            response = await session.post(
+                url,
+                data=_Body(body),
+                headers=headers,
+                allow_redirects=False,
+                trace_request_ctx=seen,
+            )
+        except aiohttp.ClientError as error:
+            return _kind_of(error, reused=seen.reused)
+        return HttpReply(response, self._timeouts.between_chunks_s, deadline, self._supervisor)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._pooled.close()
+        await self._unpooled.close()
+
+
+class HttpReply:
+    """A response whose head has come (implements `ports.Reply`)."""
+
+    def __init__(
+        self,
+        response: aiohttp.ClientResponse,
+        between_chunks_s: float,
+        deadline: LoopSeconds,
+        supervisor: Supervisor,
+    ) -> None:
+        self._response = response
+        self._between_chunks_s = between_chunks_s
+        self._deadline = deadline
+        self._supervisor = supervisor
+        self._worth_keeping = False
+        self._closed = False
+        self.content_type = response.headers.get("Content-Type", "").split(";")[0].strip().lower()
+
+    @property
+    def status(self) -> int:
+        """The response's status."""
+        return self._response.status
+
+    @property
+    def headers(self) -> CIMultiDictProxy[str]:
+        """The response's headers, names in any case."""
+        return self._response.headers
+
+    @property
+    def content_length(self) -> int | None:
+        """The body's length in bytes, None if the upstream did not say."""
+        return self._response.content_length
+
+    async def read(self) -> bytes | FailureKind:
+        """The next bytes of the body, empty at its clean end."""
+        try:
+            return await self._response.content.readany()
+        except aiohttp.ClientError:
+            return FailureKind.DISCONNECTED
+
+    async def relay_to(self, push: Push) -> Ending:
+        """Push the rest of the body into *push* as it arrives."""
+        content = self._response.content
+        with StallWatch(content, self._between_chunks_s, self._deadline) as watch:
+            try:
+                while not push.closed:
+                    data = await content.readany()
+                    if not data:
+                        break
+                    push.write(data)
+                    if push.paused:
+                        watch.rest()
+                        if not await push.writable():
+                            return Ending.CLIENT_STALLED
+                    watch.moved()
+            except Stalled as stall:
+                return stall.ending
+            except aiohttp.ClientError:
+                return Ending.UPSTREAM_CUT
+        self._worth_keeping = True
+        return Ending.COMPLETE
+
+    async def read_capped(self, limit_bytes: int) -> bytes:
+        """At most *limit_bytes* of the body; what could not be read counts as its end."""
+        parts = bytearray()
+        while len(parts) < limit_bytes:
+            data = await self.read()
+            if isinstance(data, FailureKind) or not data:
+                break
+            parts += data
+        return bytes(parts[:limit_bytes])
+
+    def close(self) -> None:
+        """Give the connection back if the body is at its end or about to be, else drop it."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._response.content.at_eof():
+            self._response.release()
+        elif self._worth_keeping:
+            _ = self._supervisor.start("rest of a body", self._read_rest())
+        else:
+            self._response.close()
+
+    async def _read_rest(self) -> None:
+        try:
+            async with asyncio.timeout(REST_S):
+                while await self._response.content.readany():
+                    pass
+            self._response.release()
+        except (TimeoutError, aiohttp.ClientError):
+            self._response.close()
+        except asyncio.CancelledError:
+            self._response.close()
+            raise
+
+
+class _Body(Payload):
+    """A request body in memory, of any size (aiohttp's own warns above 1 MiB)."""
+
+    _value: bytes
+    _autoclose = True
+
+    def __init__(self, value: bytes) -> None:
+        super().__init__(value, content_type="application/json")
+        self._size = len(value)
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        return self._value.decode(encoding, errors)
+
+    async def write(self, writer: aiohttp.abc.AbstractStreamWriter) -> None:
+        await writer.write(self._value)
+
+
+async def _note_reuse(
+    _session: aiohttp.ClientSession, context: SimpleNamespace, _params: object
+) -> None:
+    context.trace_request_ctx.reused = True
+
+
+def _kind_of(error: aiohttp.ClientError, *, reused: bool) -> FailureKind:
+    match error:
+        case aiohttp.ConnectionTimeoutError():
+            return FailureKind.CONNECT_TIMEOUT
+        case aiohttp.ClientSSLError():
+            return FailureKind.TLS
+        case aiohttp.ClientConnectorError():
+            return FailureKind.CONNECT
+        case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError():
+            # On a reused connection this says nothing of the server's health.
+            return FailureKind.STALE_CONNECTION if reused else FailureKind.DISCONNECTED
+        case _:
+            return FailureKind.BAD_REPLY

@@ -1,0 +1,114 @@
+"""One request of a client: what its head says, its body under caps. I/O: one socket.
+
+Only headers on the allow-list go upstream; hop-by-hop headers, cookies, `x-forwarded-*`, the
+caller's key and our own `x-pointsman-*` never do.
+"""
+
+import asyncio
+import re
+import secrets
+from collections.abc import Mapping
+
+from aiohttp import web
+from aiohttp.web_protocol import RequestPayloadError
+
+from proxy.config.settings import Limits
+from proxy.errors import GatewayError
+from proxy.ports import Clock
+from proxy.server.sink import ClientSink
+
+FORWARDED = ("idempotency-key", "openai-beta", "traceparent", "tracestate", "x-client-request-id")
+
+FLOOR_BYTES_PER_S = 1024
+FLOOR_AFTER_S = 10.0
+"""A body that comes slower than this, after a first grace, is not waited for."""
+
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
+_NO_TRACE = "0" * 32
+
+
+class HttpExchange:
+    """One request (implements `ports.Exchange`)."""
+
+    def __init__(self, request: web.BaseRequest, path: str, limits: Limits, clock: Clock) -> None:
+        self._request = request
+        self._limits = limits
+        self.method = request.method
+        self.path = path
+        self.request_id = f"req_{secrets.token_hex(12)}"
+        self.sink = ClientSink(request, self.request_id, clock, limits.client_stall_s)
+        self.drained = False
+        self.task: asyncio.Task[object] | None = None
+
+    @property
+    def authorization(self) -> str | None:
+        """The Authorization header as sent."""
+        return self._request.headers.get("Authorization")
+
+    @property
+    def forwarded(self) -> Mapping[str, str]:
+        """The client's headers that may go upstream."""
+        headers = self._request.headers
+        found = {name: headers[name] for name in FORWARDED if name in headers}
+        if "traceparent" in found and self.trace_id is None:
+            del found["traceparent"]
+            found.pop("tracestate", None)
+        return found
+
+    @property
+    def trace_id(self) -> str | None:
+        """The trace id of a valid `traceparent`."""
+        match = _TRACEPARENT.fullmatch(self._request.headers.get("traceparent", ""))
+        return None if match is None or match[1] == _NO_TRACE else match[1]
+
+    async def body(self) -> bytes:
+        """Read the body under its caps and deadline."""
+        headers = self._request.headers
+        _check_type(headers.get("Content-Type"), headers.get("Content-Encoding"))
+        cap = self._limits.max_body_bytes
+        if (self._request.content_length or 0) > cap:
+            raise GatewayError("body_too_large", limit=cap)
+        if not self._request.content.is_eof():
+            self._invite()
+        try:
+            async with asyncio.timeout(self._limits.body_timeout_s):
+                return await self._read(cap)
+        except TimeoutError:
+            raise GatewayError("request_timeout", limit=self._limits.body_timeout_s) from None
+        except (RequestPayloadError, web.PayloadAccessError):
+            raise GatewayError("body_incomplete") from None
+
+    def _invite(self) -> None:
+        # The head was found good, so a client that asked first may send its body now.
+        transport = self._request.transport
+        expects = self._request.headers.get("Expect", "").lower() == "100-continue"
+        if expects and transport is not None:
+            transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    async def _read(self, cap: int) -> bytes:
+        content = self._request.content
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        parts: list[bytes] = []
+        size = 0
+        while not content.at_eof():
+            part = await content.readany()
+            size += len(part)
+            if size > cap:
+                raise GatewayError("body_too_large", limit=cap)
+            parts.append(part)
+            elapsed_s = loop.time() - started
+            if elapsed_s > FLOOR_AFTER_S and size < elapsed_s * FLOOR_BYTES_PER_S:
+                raise GatewayError("request_timeout", limit=round(elapsed_s))
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _check_type(content_type: str | None, content_encoding: str | None) -> None:
+    if content_encoding is not None and content_encoding.strip().lower() != "identity":
+        raise GatewayError("unsupported_content_encoding")
+    media, _, parameters = (content_type or "").partition(";")
+    if media.strip().lower() != "application/json":
+        raise GatewayError("unsupported_content_type")
+    charset = parameters.strip().lower().replace('"', "").replace(" ", "")
+    if charset.startswith("charset=") and charset not in ("charset=utf-8", "charset=utf8"):
+        raise GatewayError("unsupported_content_type")

@@ -1,0 +1,62 @@
+"""One process that serves until it is told to stop. I/O: signals, one listening socket."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable
+
+from aiohttp import web
+
+from proxy.server.runner import GatewayRunner
+
+BACKLOG = 2048
+
+
+class CannotListen(Exception):  # noqa: N818 - says what happened
+    """The address is taken, or not this machine's; the message says which and what to do."""
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket on *host* and *port* (0: any free one).
+
+    Raises:
+        CannotListen: as it says.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise CannotListen(
+            f"cannot listen on {host}:{port}: {reason.lower()}. "
+            "Stop what uses it, or choose another address."
+        ) from error
+
+
+async def serve_until_told(
+    runner: GatewayRunner, sock: socket.socket, on_ready: Callable[[], None]
+) -> None:
+    """Serve on *sock* until SIGTERM or SIGINT, then drain; a second signal skips the drain."""
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    here = asyncio.current_task()
+
+    def stop() -> None:
+        if told.is_set() and here is not None:
+            here.cancel()
+        told.set()
+
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, stop)
+    await runner.setup()
+    try:
+        site = web.SockSite(runner, sock, ssl_context=runner.tls_context, backlog=BACKLOG)
+        await site.start()
+        on_ready()
+        await told.wait()
+    finally:
+        try:
+            await runner.cleanup()
+        except asyncio.CancelledError:
+            runner.skip_drain()
+            await runner.cleanup()

@@ -1,0 +1,147 @@
+"""aiohttp's server with the deadlines and caps that it lacks. I/O: sockets.
+
+aiohttp waits for a request's head without end, and bounds its lines but not their sum; both are
+an attacker's opening. One coarse sweep a second looks after all connections.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, cast
+
+from aiohttp import web
+from aiohttp.http_exceptions import LineTooLong
+from aiohttp.web_protocol import RequestHandler
+
+from proxy.config.settings import Limits
+from proxy.errors import GatewayError
+from proxy.wire.errors import error_body
+
+SWEEP_S = 1.0
+
+Refuse = Callable[[web.BaseRequest, GatewayError], web.StreamResponse]
+
+
+class GatewayServer(web.Server):
+    """Makes one GatewayProtocol a connection."""
+
+    def __init__(
+        self,
+        handle: Callable[[web.BaseRequest], Any],
+        refuse: Refuse,
+        limits: Limits,
+        **protocol_options: Any,
+    ) -> None:
+        super().__init__(handle, handler_cancellation=True)
+        self._protocol_options = protocol_options
+        self.refuse = refuse
+        self.limits = limits
+        self._sweep_timer: asyncio.TimerHandle | None = None
+
+    def __call__(self) -> RequestHandler:
+        """A protocol for a new connection."""
+        return GatewayProtocol(self, loop=self._loop, **self._protocol_options)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no further connection is taken."""
+        return len(self._connections) > self.limits.max_connections
+
+    def start_sweeping(self) -> None:
+        """Begin to look after the connections' deadlines."""
+        self._sweep_timer = self._loop.call_later(SWEEP_S, self._sweep)
+
+    async def shutdown(self, timeout: float | None = None) -> None:
+        """Close every connection."""
+        if self._sweep_timer is not None:
+            self._sweep_timer.cancel()
+        await super().shutdown(timeout)
+
+    def _sweep(self) -> None:
+        now = self._loop.time()
+        for connection in self._connections:
+            cast(GatewayProtocol, connection).check_deadline(now)
+        self._sweep_timer = self._loop.call_later(SWEEP_S, self._sweep)
+
+
+class GatewayProtocol(RequestHandler):
+    """One connection of a client."""
+
+    __slots__ = ("_head_bytes", "_head_since", "_server")
+
+    def __init__(self, server: GatewayServer, **options: Any) -> None:
+        super().__init__(server, **options)
+        self._server = server
+        # When the head now being received began; None between requests and during one.
+        self._head_since: float | None = None
+        self._head_bytes = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Start the clock: a connection that says nothing is not kept."""
+        super().connection_made(transport)
+        self._head_since = self._loop.time()
+        if self._server.is_full:
+            limit = f"{self._server.limits.max_connections} connections"
+            self._drop(GatewayError("overloaded", retry_after_s=1, limit=limit))
+
+    def data_received(self, data: bytes) -> None:
+        """Parse *data*, counting the bytes of a head that comes in pieces."""
+        if self._is_receiving_head:
+            cap = self._server.limits.max_header_bytes
+            room = max(0, cap - self._head_bytes)
+            if len(data) > room and data.find(b"\r\n\r\n", 0, room) < 0:
+                self._drop(GatewayError("headers_too_large", reason=f"over {cap} bytes in all"))
+                return
+        super().data_received(data)
+        if self._is_receiving_head:
+            if self._head_since is None:
+                self._head_since = self._loop.time()
+            self._head_bytes += len(data)
+        else:
+            self._head_since = None
+            self._head_bytes = 0
+
+    @property
+    def _is_receiving_head(self) -> bool:
+        # No parsed request waits, and the reader of requests waits for one (or, on a new
+        # connection, has not got that far).
+        if self._messages:
+            return False
+        waiter = self._waiter
+        return self._request_count == 0 if waiter is None else not waiter.done()
+
+    def check_deadline(self, now: float) -> None:
+        """Drop the connection if its head is overdue at *now* (loop time)."""
+        limit = self._server.limits.header_timeout_s
+        if (
+            self._head_since is not None
+            and now - self._head_since > limit
+            and self._is_receiving_head
+        ):
+            self._drop(GatewayError("request_timeout", limit=limit))
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what aiohttp could not parse, in our shape; its text may quote the client."""
+        if isinstance(exc, LineTooLong):
+            error = GatewayError("headers_too_large", reason="a line is too long")
+        elif status >= 500:
+            error = GatewayError("internal_error")
+        else:
+            error = GatewayError("malformed_request")
+        return self._server.refuse(request, error)
+
+    def _drop(self, error: GatewayError) -> None:
+        self._head_since = None
+        if self.transport is None:
+            return
+        body = error_body(error, "-")
+        self.transport.write(
+            b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\n"
+            b"connection: close\r\n\r\n%b" % (error.status, b"Refused", len(body), body)
+        )
+        self.force_close()

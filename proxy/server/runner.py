@@ -1,0 +1,100 @@
+"""Starts and drains the server of one process. I/O: by aiohttp.
+
+The drain: `/readyz` goes off while connections are still accepted, so that balancers notice;
+then the listener closes, running answers finish within a grace, the rest are told and cut.
+"""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+
+from aiohttp import http_parser, web
+
+from proxy.config.settings import Settings
+from proxy.server.app import Gateway
+from proxy.server.lifecycle import Lifecycle
+from proxy.server.protocol import GatewayServer
+
+KEEPALIVE_S = 30.0
+LINGER_S = 5.0
+READ_BUFFER_BYTES = 16 * 1024
+LAST_WORDS_S = 1.0
+"""What connections get, after the drain, to flush and close."""
+
+Parts = AbstractAsyncContextManager[tuple[Gateway, Lifecycle]]
+Report = Callable[..., None]
+
+
+class GatewayRunner(web.AppRunner):
+    """Runs the gateway that *parts* makes; gunicorn's aiohttp worker can drive it as well.
+
+    The application that aiohttp wants is empty but for its start and clean-up: requests go from
+    the server straight to the gateway.
+    """
+
+    __slots__ = ("_gateway", "_lifecycle", "_report", "_settings", "tls_context")
+
+    def __init__(
+        self,
+        parts: Parts,
+        settings: Settings,
+        report: Report,
+        tls_context: ssl.SSLContext | None = None,
+    ) -> None:
+        super().__init__(web.Application())
+        self.tls_context = tls_context
+        self._settings = settings
+        self._report = report
+        self._gateway: Gateway | None = None
+        self._lifecycle: Lifecycle | None = None
+
+        async def run_parts(_: web.Application) -> AsyncIterator[None]:
+            async with parts as (self._gateway, self._lifecycle):
+                yield
+
+        self.app.cleanup_ctx.append(run_parts)
+
+    async def _make_server(self) -> web.Server:
+        if http_parser.HttpRequestParser is http_parser.HttpRequestParserPy:
+            raise RuntimeError("aiohttp's C parser is missing; its Python parser is not strict")
+        await super()._make_server()
+        assert self._gateway is not None
+        limits = self._settings.limits
+        server = GatewayServer(
+            self._gateway.handle,
+            self._gateway.refuse,
+            limits,
+            access_log=None,
+            auto_decompress=False,
+            keepalive_timeout=KEEPALIVE_S,
+            lingering_time=LINGER_S,
+            max_field_size=limits.max_header_bytes,
+            max_headers=limits.max_header_count,
+            max_line_size=8190,
+            read_bufsize=READ_BUFFER_BYTES,
+        )
+        server.start_sweeping()
+        return server
+
+    def skip_drain(self) -> None:
+        """Let the coming `cleanup` stop at once."""
+        if self._lifecycle is not None:
+            self._lifecycle.draining = True
+
+    async def cleanup(self) -> None:
+        """Drain, then stop. After it every part is closed."""
+        if self._lifecycle is not None and not self._lifecycle.draining:
+            await self._drain(self._lifecycle)
+        self._shutdown_timeout = LAST_WORDS_S
+        await super().cleanup()
+
+    async def _drain(self, lifecycle: Lifecycle) -> None:
+        settings = self._settings
+        self._report("drain_started", running=lifecycle.running_count)
+        lifecycle.draining = True
+        await asyncio.sleep(settings.drain_delay_s)
+        for site in list(self.sites):
+            await site.stop()
+        broken_off = await lifecycle.drain(settings.drain_grace_s)
+        self._report("drain_ended", broken_off=broken_off)

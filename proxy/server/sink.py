@@ -1,0 +1,182 @@
+"""The client's side of one answer, written by hand onto aiohttp's transport. I/O: one socket.
+
+aiohttp parses requests and owns connections; the answer's bytes are framed here, because a
+stream's chunks must be written without a task switch each, and because a broken answer must be
+seen to be broken (docs/request-path.md, step 7).
+"""
+
+import asyncio
+from email.utils import formatdate
+from http import HTTPStatus
+
+from aiohttp import HttpVersion11, web
+
+from proxy.errors import GatewayError
+from proxy.ports import Clock, Head
+from proxy.units import LoopSeconds
+from proxy.wire.errors import error_body, error_event, error_headers
+
+FLUSH_S = 5.0
+"""How long a connection that is being closed may take to flush its last bytes."""
+
+
+class Written(web.StreamResponse):
+    """What aiohttp is handed in place of a response: it already went out."""
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        """Nothing is left to prepare."""
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Nothing is left to write."""
+
+
+class ClientSink:
+    """Writes one answer (implements `ports.Sink`)."""
+
+    def __init__(
+        self, request: web.BaseRequest, request_id: str, clock: Clock, stall_s: float
+    ) -> None:
+        self._request = request
+        self._protocol = request.protocol
+        self._request_id = request_id
+        self._clock = clock
+        self._stall_s = stall_s
+        self._http11 = request.version >= HttpVersion11
+        self._keep_alive = request.keep_alive
+        self._unsent_head = b""
+        self._chunked = False
+        self._stream = False
+        self._ended = False
+        self.status: int | None = None
+        self.started_at: LoopSeconds | None = None
+        self.sent_bytes = 0
+
+    @property
+    def closed(self) -> bool:
+        """Whether the answer is at its end, or the client is gone."""
+        return self._ended or self._transport is None
+
+    @property
+    def paused(self) -> bool:
+        """Whether the client is behind."""
+        return self._protocol.writing_paused
+
+    @property
+    def written(self) -> Written:
+        """What to hand back to aiohttp when the exchange is over."""
+        response = Written(status=self.status or 500)
+        if not self._keep_alive or not self._ended:
+            response.force_close()
+        else:
+            response._keep_alive = True
+        return response
+
+    @property
+    def _transport(self) -> asyncio.Transport | None:
+        transport = self._protocol.transport
+        return None if transport is None or transport.is_closing() else transport
+
+    def close_after(self) -> None:
+        """Let the connection end with this answer."""
+        self._keep_alive = False
+
+    def start(self, head: Head) -> None:
+        """Send *head*; it leaves together with the first bytes of the body."""
+        self.status = head.status
+        self.started_at = self._clock.now()
+        self._stream = head.stream
+        self._chunked = head.content_length is None and self._http11
+        if head.content_length is None and not self._http11:
+            self._keep_alive = False
+        self._unsent_head = self._head_bytes(head)
+
+    def write(self, data: bytes) -> None:
+        """Take *data*; dropped where the client is gone."""
+        transport = self._transport
+        if transport is None or self._ended:
+            return
+        self.sent_bytes += len(data)
+        if self._chunked:
+            data = b"%b%x\r\n%b\r\n" % (self._unsent_head, len(data), data)
+        elif self._unsent_head:
+            data = self._unsent_head + data
+        self._unsent_head = b""
+        transport.write(data)
+
+    def end(self) -> None:
+        """Complete the body."""
+        transport = self._transport
+        if transport is None or self._ended:
+            return
+        self._ended = True
+        last = self._unsent_head + (b"0\r\n\r\n" if self._chunked else b"")
+        self._unsent_head = b""
+        if last:
+            transport.write(last)
+
+    def break_off(self, error: GatewayError) -> None:
+        """Tell the client of *error* and stop."""
+        transport = self._transport
+        if transport is None or self._ended:
+            return
+        if self.status is None:
+            self._answer(error)
+            return
+        if self._stream:
+            self.write(error_event(error, self._request_id))
+        self._keep_alive = False
+        if self.paused:
+            transport.abort()  # it reads nothing: nothing can be flushed
+            return
+        transport.close()
+        asyncio.get_running_loop().call_later(FLUSH_S, transport.abort)
+
+    async def writable(self) -> bool:
+        """Wait until the client has caught up; False when it read nothing for `stall_s`."""
+        while self.paused:
+            transport = self._transport
+            if transport is None:
+                return True
+            behind_bytes = transport.get_write_buffer_size()
+            try:
+                async with asyncio.timeout(self._stall_s):
+                    await self._protocol._drain_helper()
+            except TimeoutError:
+                if transport.get_write_buffer_size() >= behind_bytes:
+                    return False
+        return True
+
+    def _answer(self, error: GatewayError) -> None:
+        body = error_body(error, self._request_id)
+        headers = tuple(error_headers(error).items())
+        self.start(Head(error.status, "application/json", len(body), stream=False, headers=headers))
+        if self._request.method == "HEAD":
+            self.end()
+            return
+        self.write(body)
+        self.end()
+
+    def _head_bytes(self, head: Head) -> bytes:
+        lines = [
+            f"HTTP/1.1 {head.status} {_REASONS.get(head.status, 'Unknown')}",
+            f"content-type: {head.content_type}",
+            f"date: {formatdate(usegmt=True)}",
+            f"x-request-id: {self._request_id}",
+        ]
+        lines += [f"{name}: {value}" for name, value in head.headers]
+        if head.content_length is not None:
+            lines.append(f"content-length: {head.content_length}")
+        elif self._chunked:
+            lines.append("transfer-encoding: chunked")
+        if head.stream:
+            # `connection: close` is never said on a stream: with it, one SDK takes a cut body
+            # for a whole one. The connection closes all the same.
+            lines += ["cache-control: no-cache", "x-accel-buffering: no"]
+        elif not self._keep_alive:
+            lines.append("connection: close")
+        if self._keep_alive and not self._http11:
+            lines.append("connection: keep-alive")
+        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
+
+
+_REASONS = {status.value: status.phrase for status in HTTPStatus}

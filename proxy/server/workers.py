@@ -1,0 +1,101 @@
+"""Several worker processes on one port, by gunicorn and aiohttp's worker for it. I/O: processes.
+
+gunicorn keeps the processes and the listening socket; each worker runs a GatewayRunner, which
+drains on SIGTERM. No control socket, and nothing is written to disk but gunicorn's heartbeat
+files, which are unlinked as soon as they are open.
+"""
+
+import socket
+import ssl
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from aiohttp import web
+from aiohttp.worker import GunicornUVLoopWebWorker
+from gunicorn.app.base import BaseApplication
+
+from proxy.config.settings import Settings
+from proxy.server.runner import GatewayRunner
+
+SPARE_S = 10.0
+"""How much longer than its drain a worker may take before it is killed."""
+
+MakeRunner = Callable[[], GatewayRunner]
+
+
+class Worker(GunicornUVLoopWebWorker):
+    """aiohttp's worker, which also shows that it lives while it drains, and whose TLS follows
+    its files.
+    """
+
+    wsgi: Any
+    _tls_context: ssl.SSLContext | None
+
+    def load_wsgi(self) -> None:
+        """Put a step of our own before aiohttp asks for the runner."""
+        super().load_wsgi()
+        make_runner: MakeRunner = self.wsgi
+
+        async def make() -> web.AppRunner:
+            runner = make_runner()
+            self._tls_context = runner.tls_context
+            self._beat()
+            return runner
+
+        self.wsgi = make
+
+    # Theirs is static, and makes a context from gunicorn's settings that never reloads.
+    def _create_ssl_context(self, cfg: Any) -> ssl.SSLContext:  # type: ignore[override]
+        assert self._tls_context is not None
+        return self._tls_context
+
+    def _beat(self) -> None:
+        self.notify()
+        self.loop.call_later(1.0, self._beat)
+
+
+class Workers(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn with our settings and nobody else's: it reads no file and no variable."""
+
+    def __init__(
+        self,
+        make_runner: MakeRunner,
+        sock: socket.socket,
+        settings: Settings,
+        hooks: Mapping[str, Callable[..., None]],
+    ) -> None:
+        self._make_runner = make_runner
+        self._options: dict[str, Any] = {
+            "bind": [f"fd://{sock.detach()}"],
+            "workers": settings.workers,
+            "worker_class": f"{__name__}.{Worker.__name__}",
+            "graceful_timeout": int(settings.drain_delay_s + settings.drain_grace_s + SPARE_S),
+            "control_socket_disable": True,
+            **hooks,
+        }
+        if settings.tls is not None:
+            self._options["certfile"] = str(settings.tls.certificate)
+            self._options["keyfile"] = str(settings.tls.key)
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Hand over our settings."""
+        for name, value in self._options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> MakeRunner:
+        """What each worker calls for its runner."""
+        return self._make_runner
+
+
+def run_workers(
+    make_runner: MakeRunner,
+    sock: socket.socket,
+    settings: Settings,
+    hooks: Mapping[str, Callable[..., None]],
+) -> None:
+    """Serve on *sock* with `settings.workers` processes until told to stop.
+
+    *make_runner* is called in each worker. *hooks* are gunicorn's server hooks by name.
+    """
+    Workers(make_runner, sock, settings, hooks).run()
