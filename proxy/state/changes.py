@@ -90,7 +90,7 @@ class ChangeFeed:
             self._forget(None)
             return
         for entry_id, fields in newer:
-            self._forget(fields["key"])
+            self._forget(fields.get("key"))  # an entry that names none: anything may have changed
             self._position = entry_id
 
     async def _wait(self) -> None:

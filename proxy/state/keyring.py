@@ -32,7 +32,7 @@ from proxy.tasks import Supervisor
 RING_KEYS: Final = 8192
 """About 300 bytes each."""
 
-ABSENT_KEYS: Final = 4096
+ABSENT_KEYS: Final = 2048
 ABSENT_S: Final = 5.0
 
 

@@ -232,6 +232,21 @@ async def test_redis_that_came_back_empty_drops_the_ring(
     assert await watched.verdict(token) == "invalid_api_key"
 
 
+async def test_notice_that_names_no_key_drops_the_ring(
+    store: KeyStore, connection: Connection, a_ring
+) -> None:
+    """A notice that cannot be read may be of any key, and does not end the following."""
+    _, record = await store.create("acme", "ci")
+    watched = a_ring()
+    await watched.settle()
+
+    await connection.call(("XADD", CHANGES, "*", "garbled", "x"))
+    await store.revoke(record.id)
+
+    assert await watched.next_forgotten() is None
+    assert await watched.next_forgotten() == record.id
+
+
 async def test_redis_killed_and_restarted_is_followed_again(
     short_dir: Path, tmp_path: Path, pepper, clock, a_ring
 ) -> None:
@@ -359,7 +374,7 @@ async def test_memory_is_bounded_whatever_is_asked(connection: Connection, a_rin
                 for key_id, t in made[start : start + 1000]
             )
         )
-    unknown = [make_token() for _ in range(2 * ABSENT_KEYS)]
+    unknown = [make_token() for _ in range(4 * ABSENT_KEYS)]
     watched = a_ring()
     await watched.settle()
     await asyncio.gather(*(watched.verdict(token) for _, token in made[:500]))
