@@ -194,7 +194,7 @@ async def _start_keyring(
         secrets.pepper,
         clock=clock,
         supervisor=supervisor,
-        hooks=RingHooks(trouble=_report_redis),
+        hooks=RingHooks(trouble=_redis_reporter()),
     )
     running.push_async_callback(keyring.stop)
     keyring.start()
@@ -220,11 +220,18 @@ def _start_providers(
     return started
 
 
-def _report_redis(trouble: StateUnavailableError | None) -> None:
-    if trouble is None:
-        log_event("redis_back")
-    else:
-        log_event("redis_lost", level="error", **failure_fields(trouble))
+def _redis_reporter() -> Callable[[StateUnavailableError | None], None]:
+    lost = False
+
+    def report(trouble: StateUnavailableError | None) -> None:
+        nonlocal lost
+        if trouble is not None:
+            log_event("redis_lost", level="error", **failure_fields(trouble))
+        elif lost:  # the first connection is no news
+            log_event("redis_back")
+        lost = trouble is not None
+
+    return report
 
 
 def _report_tls(outcome: str) -> None:
