@@ -6,6 +6,7 @@ stream_options without a stream) and no stricter.
 
 import base64
 import hashlib
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,6 +15,9 @@ import orjson
 
 from proxy.domain.catalog import Endpoint
 from proxy.simulator.tokens import MESSAGE_TOKENS, count_tokens
+
+MAX_CHOICES: Final = 128
+MAX_DIMENSIONS: Final = 16_384
 
 SECRET_HEADERS: Final = frozenset({"authorization", "proxy-authorization", "api-key", "x-api-key"})
 
@@ -33,7 +37,9 @@ class Refused(Exception):  # noqa: N818 - named for what happened, it is part of
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One request as it came: header names as written, in order; `target` with its query."""
+    """One request as it came: headers in order, names as written, values as latin-1 text;
+    `target` with its query.
+    """
 
     method: str
     target: str
@@ -107,9 +113,8 @@ def read_ask(endpoint: Endpoint, body: bytes) -> Ask:
         model=model,
         stream=stream,
         include_usage=_include_usage(fields, stream=stream),
-        choices=prompts * (_at_least_one(fields, "n") or 1),
-        max_tokens=_at_least_one(fields, "max_completion_tokens")
-        or _at_least_one(fields, "max_tokens"),
+        choices=prompts * (_counted(fields, "n", MAX_CHOICES) or 1),
+        max_tokens=_counted(fields, "max_completion_tokens") or _counted(fields, "max_tokens"),
         prompt_tokens=prompt.tokens,
         last_text=prompt.last_text,
         tools=_tools_of(fields),
@@ -117,7 +122,7 @@ def read_ask(endpoint: Endpoint, body: bytes) -> Ask:
         json_schema=_schema_of(response_format),
         json_object=response_format.get("type") == "json_object",
         inputs=prompt.texts if endpoint is Endpoint.EMBEDDINGS else (),
-        dimensions=_at_least_one(fields, "dimensions"),
+        dimensions=_counted(fields, "dimensions", MAX_DIMENSIONS),
         base64=fields.get("encoding_format") == "base64",
     )
 
@@ -229,12 +234,12 @@ def _schema_of(response_format: Mapping[str, Any]) -> Mapping[str, Any] | None:
             return None
 
 
-def _at_least_one(fields: Mapping[str, Any], name: str) -> int | None:
+def _counted(fields: Mapping[str, Any], name: str, most: int = sys.maxsize) -> int | None:
     value = fields.get(name)
     if value is None:
         return None
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise _invalid(name, "an integer of at least 1 is required")
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+        raise _invalid(name, f"an integer from 1 to {most} is required")
     return value
 
 
@@ -259,5 +264,5 @@ def _told(name: str, value: str) -> str:
     if name.lower() not in SECRET_HEADERS:
         return value
     scheme, _, secret = value.rpartition(" ")
-    digest = hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
+    digest = hashlib.sha256(secret.encode("latin-1")).hexdigest()
     return f"{scheme} sha256:{digest}".strip()

@@ -74,13 +74,14 @@ class Call:
             completion_tokens=usage.completion_tokens,
             cached_tokens=usage.cached_tokens,
             cost_nanousd=cost_of(usage, self.price),
-            ending=self.tally.ending,
+            # An answer that nobody saw end failed on our own side.
+            ending=self.tally.ending or BillEnding.ERROR,
             request_id=self.received.header("x-request-id"),
         )
 
 
 async def perform(call: Call, ask: Ask) -> None:
-    """Admit *call* and do with it what its script says.
+    """Admit *call* and do with it what its script says; its tally tells how that ended.
 
     Raises:
         Refused: nothing was sent and nothing is billed.
@@ -113,6 +114,7 @@ async def perform(call: Call, ask: Ask) -> None:
         call.tally.status = 200
         body = _plain_body(call, ask, answer)
         await send_plain(call.outlet, body, _headers(call, _JSON), script)
+    call.tally.ending = call.tally.ending or BillEnding.COMPLETE
 
 
 async def send_error(call: Call, error: ErrorReply, extra: Headers | None = None) -> None:

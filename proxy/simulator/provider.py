@@ -6,7 +6,7 @@ A call goes: key, body, script, then `calls.perform`. However it ends, `_settle`
 import asyncio
 import random
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -54,12 +54,12 @@ class Stats:
     open_streams: int = 0
     connections_accepted: int = 0
     connections_open: int = 0
-    endings: Counter[str] = field(default_factory=Counter)
+    endings: dict[str, int] = field(default_factory=dict)
 
     @property
     def cancelled(self) -> int:
         """Calls whose client left before the end."""
-        return self.endings[BillEnding.CANCELLED]
+        return self.endings.get(BillEnding.CANCELLED.value, 0)
 
 
 class Provider:
@@ -195,9 +195,10 @@ class Provider:
 
     def _script_for(self, call: Call, ask: Ask) -> Script:
         script = self._next.popleft() if self._next else self.script
-        for text in (directive_in(ask.last_text), call.received.header("x-sim-script")):
-            if text is not None:
-                script = read_script_json(text, script)
+        if (directive := directive_in(ask.last_text)) is not None:
+            script = read_script_json(directive, script)
+        if (header := call.received.header("x-sim-script")) is not None:
+            script = read_script_json(header.encode("latin-1"), script)
         return script
 
     def _open(self, call: Call) -> None:
@@ -211,7 +212,8 @@ class Provider:
             call.limiter.release(call.tally.completion_tokens, time.monotonic())
         entry = call.entry(self.name)
         self._bill.append(entry)
-        self.stats.endings[entry.ending] += 1
+        ending = entry.ending.value
+        self.stats.endings[ending] = self.stats.endings.get(ending, 0) + 1
         self.stats.open_calls -= 1
         self.stats.open_streams -= entry.stream
         self._changed()
@@ -219,7 +221,6 @@ class Provider:
 
 def _received(request: web.BaseRequest, body: bytes) -> Received:
     headers = tuple(
-        (name.decode("latin-1"), value.decode("utf-8", "surrogateescape"))
-        for name, value in request.raw_headers
+        (name.decode("latin-1"), value.decode("latin-1")) for name, value in request.raw_headers
     )
     return Received(request.method, request.path_qs, headers, body)

@@ -6,6 +6,7 @@ for each of the next calls), POST /sim/reset.
 """
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
@@ -48,10 +49,15 @@ class Door:
         Raises:
             OSError: the address is taken or not ours.
         """
-        address = self.provider.config.listen
-        self._listener = await asyncio.get_running_loop().create_server(
-            self._server, address.host, address.port, backlog=BACKLOG
-        )
+        wanted = self.provider.config.listen
+        try:
+            self._listener = await asyncio.get_running_loop().create_server(
+                self._server, wanted.host, wanted.port, backlog=BACKLOG
+            )
+        except OSError as error:
+            code = error.errno or 0
+            reason = os.strerror(code) if code > 0 else error.strerror
+            raise OSError(code, f"{wanted.host}:{wanted.port}: {reason}") from error
         host, port = self._listener.sockets[0].getsockname()[:2]
         self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
@@ -78,6 +84,8 @@ class Door:
         _, found, id_asked = request.path.rpartition("/models")
         if not found or (id_asked and not id_asked.startswith("/")):
             return _refusal(Refused(404, f"Unknown request URL: {request.path}."))
+        if request.method != "GET":
+            return _refusal(Refused(405, f"Not allowed to {request.method} on {request.path}."))
         if self.provider.refuses_key(request.headers.get("authorization")):
             return _refusal(Refused(401, "Incorrect API key provided.", code="invalid_api_key"))
         models = [

@@ -28,11 +28,14 @@ _YIELD_EVERY = 16
 
 @dataclass(slots=True)
 class Tally:
-    """What came of one attempt so far; settled on its bill however it ends."""
+    """What came of one attempt so far; settled on its bill however it ends.
+
+    `ending` None: not ended yet.
+    """
 
     completion_tokens: int = 0
     status: int | None = None
-    ending: BillEnding = BillEnding.COMPLETE
+    ending: BillEnding | None = None
 
 
 @dataclass(frozen=True, slots=True)
