@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from proxy.cli.exits import FAILED, USAGE
 from proxy.config.load import LoadedConfig, load
 from proxy.config.problems import ConfigProblems, ConfigUnreadable
 
@@ -24,7 +25,7 @@ def check(
         loaded = load(config)
     except ConfigProblems as found:
         _print_problems(found, as_json=as_json)
-        raise typer.Exit(2 if isinstance(found, ConfigUnreadable) else 1) from None
+        raise typer.Exit(USAGE if isinstance(found, ConfigUnreadable) else FAILED) from None
     _print_summary(config, loaded, as_json=as_json)
 
 

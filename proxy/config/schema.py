@@ -1,0 +1,177 @@
+"""What a config file may say: keys, kinds, bounds and defaults. Pure.
+
+Unknown keys are refused. Single values are checked here (`fields`), what refers to each other
+in `references`. A spec is what was written; `compile` makes the values of `domain` of it.
+Prices become whole nano-dollars on the way in, base URLs the form that paths are appended to.
+"""
+
+from typing import Annotated, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from proxy.config.fields import (
+    BaseUrl,
+    CapabilitySet,
+    Count,
+    DelaySeconds,
+    Grants,
+    Headers,
+    Id,
+    IdSet,
+    ListenAddress,
+    Name,
+    NanoUsdPrice,
+    Query,
+    RedisUrl,
+    Reference,
+    Seconds,
+    Targets,
+    Text,
+)
+from proxy.config.settings import Limits, Settings
+from proxy.domain.catalog import Tier, Timeouts, UsageInStream
+
+_LIMITS = Limits()
+_SETTINGS = Settings()
+_TIMEOUTS = Timeouts()
+
+
+class Spec(BaseModel):
+    """A mapping whose every key is known."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LimitsSpec(Spec):
+    """`server.limits`: see `settings.Limits`."""
+
+    max_body_bytes: Annotated[Count, Field(ge=1024, le=1 << 30)] = _LIMITS.max_body_bytes
+    max_header_bytes: Annotated[Count, Field(ge=1024, le=1 << 20)] = _LIMITS.max_header_bytes
+    max_header_count: Annotated[Count, Field(ge=10, le=10_000)] = _LIMITS.max_header_count
+    max_json_depth: Annotated[Count, Field(ge=8, le=512)] = _LIMITS.max_json_depth
+    header_timeout_s: Seconds = _LIMITS.header_timeout_s
+    body_timeout_s: Seconds = _LIMITS.body_timeout_s
+    max_connections: Annotated[Count, Field(le=1_000_000)] = _LIMITS.max_connections
+    client_stall_s: Seconds = _LIMITS.client_stall_s
+
+
+class TlsSpec(Spec):
+    """`server.tls`: PEM files, relative to the working directory."""
+
+    certificate: Text
+    key: Text
+
+
+class ServerSpec(Spec):
+    """`server`: see `settings.Settings`."""
+
+    listen: ListenAddress = f"{_SETTINGS.host}:{_SETTINGS.port}"
+    workers: Annotated[Count, Field(le=256)] = _SETTINGS.workers
+    redis: RedisUrl = _SETTINGS.redis
+    pepper: Reference = _SETTINGS.pepper
+    tls: TlsSpec | None = None
+    drain_delay_s: DelaySeconds = _SETTINGS.drain_delay_s
+    drain_grace_s: DelaySeconds = _SETTINGS.drain_grace_s
+    limits: LimitsSpec = LimitsSpec()
+
+
+class TimeoutsSpec(Spec):
+    """`timeouts` of a provider: see `domain.catalog.Timeouts`."""
+
+    connect_s: Seconds = _TIMEOUTS.connect_s
+    first_byte_s: Seconds = _TIMEOUTS.first_byte_s
+    between_chunks_s: Seconds = _TIMEOUTS.between_chunks_s
+    total_s: Seconds = _TIMEOUTS.total_s
+
+
+class ProviderLimitsSpec(Spec):
+    """`limits` of a provider, in each process."""
+
+    max_connections: Annotated[Count, Field(le=100_000)] = 1000
+
+
+class ProviderSpec(Spec):
+    """An entry of `providers`."""
+
+    dialect: Literal["openai"]
+    base_url: BaseUrl
+    credential: Reference | None = None
+    region: Id | None = None
+    certifications: IdSet = ()
+    timeouts: TimeoutsSpec = TimeoutsSpec()
+    limits: ProviderLimitsSpec = ProviderLimitsSpec()
+    headers: Headers = {}
+    query: Query = {}
+
+
+class PriceSpec(Spec):
+    """`price` of a target, written in dollars, kept in nano-dollars for a million tokens."""
+
+    input_nanousd: NanoUsdPrice = Field(alias="input_usd_per_million")
+    output_nanousd: NanoUsdPrice = Field(alias="output_usd_per_million")
+    cached_input_nanousd: NanoUsdPrice | None = Field(None, alias="cached_input_usd_per_million")
+    cache_write_nanousd: NanoUsdPrice | None = Field(None, alias="cache_write_usd_per_million")
+    reasoning_nanousd: NanoUsdPrice | None = Field(None, alias="reasoning_usd_per_million")
+
+
+class TargetSpec(Spec):
+    """An entry of `targets`."""
+
+    provider: Name
+    model: Text
+    price: PriceSpec | None = None
+    context_window_tokens: Annotated[Count, Field(le=100_000_000)] | None = None
+    capabilities: CapabilitySet | None = None
+    tier: Tier = Tier.STANDARD
+    usage_in_stream: UsageInStream = UsageInStream.ASK
+    embedding_space: Id | None = None
+
+
+class RouteSpec(Spec):
+    """An entry of `routes`."""
+
+    targets: Targets
+    deadline_s: Seconds = 600.0
+    max_attempts: Annotated[Count, Field(le=3)] = 3
+
+
+class TenantSpec(Spec):
+    """An entry of `tenants`."""
+
+    tier: Literal["free", "pro", "enterprise"]
+    routes: Grants
+
+
+class ConfigSpec(Spec):
+    """A whole file."""
+
+    server: ServerSpec = ServerSpec()
+    providers: Annotated[dict[Id, ProviderSpec], Field(min_length=1)]
+    targets: Annotated[dict[Id, TargetSpec], Field(min_length=1)]
+    routes: Annotated[dict[Id, RouteSpec], Field(min_length=1)]
+    tenants: Annotated[dict[Id, TenantSpec], Field(min_length=1)]
+
+
+ENTRIES: dict[str, type[Spec]] = {
+    "providers": ProviderSpec,
+    "targets": TargetSpec,
+    "routes": RouteSpec,
+    "tenants": TenantSpec,
+}
+"""The sections whose keys are ids, and what stands below each id."""
+
+
+def keys_at(path: tuple[str | int, ...]) -> list[str]:
+    """The keys that the mapping at *path*, one of the schema's own, may have."""
+    spec: type[Spec] = ConfigSpec
+    if path and path[0] in ENTRIES:
+        spec, path = ENTRIES[str(path[0])], path[2:]
+    for step in path:
+        spec = _below(spec, str(step))
+    return [field.alias or name for name, field in spec.model_fields.items()]
+
+
+def _below(spec: type[Spec], key: str) -> type[Spec]:
+    annotation = spec.model_fields[key].annotation
+    kinds = get_args(annotation) or (annotation,)
+    return next(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Spec))

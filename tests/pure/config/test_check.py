@@ -1,0 +1,77 @@
+"""`pointsman check`: what it prints and its exit codes."""
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from documents import GOOD, loaded, spoiled
+from typer.testing import CliRunner, Result
+
+from proxy.cli.check import check
+
+BAD = spoiled("tier: free", "tier: fre").replace("region: eu", "regoin: eu")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the config under test stands."""
+    return tmp_path / "gateway.yaml"
+
+
+def _run(*arguments: str) -> Result:
+    app = typer.Typer()
+    app.command()(check)
+    return CliRunner().invoke(app, list(arguments))
+
+
+def test_check_of_a_good_config_says_its_version_and_counts(path: Path) -> None:
+    """Exit code 0: it may start."""
+    path.write_text(GOOD)
+
+    result = _run(str(path))
+
+    assert result.exit_code == 0
+    assert loaded(GOOD).snapshot.version in result.output
+    assert "2 providers, 4 targets, 2 routes, 1 tenants" in result.output
+
+
+def test_check_prints_every_problem_with_its_place(path: Path) -> None:
+    """Exit code 1, one line a problem, in the form that editors jump to."""
+    path.write_text(BAD)
+
+    result = _run(str(path))
+
+    assert result.exit_code == 1
+    first, second = result.output.splitlines()
+    assert first.startswith(f"{path}:10:5: providers.one.regoin: ")
+    assert second.startswith(f"{path}:51:11: tenants.demo.tier: ")
+
+
+def test_check_of_a_missing_file_is_a_usage_error(path: Path) -> None:
+    """Exit code 2 tells a wrong path from a wrong config."""
+    result = _run(str(path))
+
+    assert result.exit_code == 2
+    assert "cannot be read: No such file" in result.output
+
+
+def test_check_prints_json_for_machines(path: Path) -> None:
+    """The same facts, as one JSON object, with the same exit codes."""
+    path.write_text(GOOD)
+    fine = _run(str(path), "--json")
+    path.write_text(BAD)
+    bad = _run(str(path), "--json")
+
+    assert json.loads(fine.output) == {
+        "ok": True,
+        "version": loaded(GOOD).snapshot.version,
+        "providers": 2,
+        "targets": 4,
+        "routes": 2,
+        "tenants": 1,
+    }
+    assert (fine.exit_code, bad.exit_code) == (0, 1)
+    problems = json.loads(bad.output)["problems"]
+    assert [(each["line"], each["column"]) for each in problems] == [(10, 5), (51, 11)]
+    assert set(problems[0]) == {"file", "line", "column", "where", "message"}
