@@ -22,7 +22,7 @@ providers:
 
 
 async def started(*arguments: str) -> asyncio.subprocess.Process:
-    """The command in a process of its own."""
+    """The command in a command of its own."""
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", COMMAND, *arguments),
         stdout=asyncio.subprocess.PIPE,
@@ -36,15 +36,15 @@ async def test_command_hosts_until_told_to_stop(tmp_path: Path, number: signal.S
     """It prints each provider with its URL, serves, writes its bill, and exits with 0."""
     config, bill = tmp_path / "simulator.yaml", tmp_path / "bill.jsonl"
     config.write_text(CONFIG)
-    process = await started("--config", str(config), "--port", "0", "--bill", str(bill))
-    assert process.stdout is not None
-    name, url, models = (await process.stdout.readline()).decode().split()
+    command = await started("--config", str(config), "--port", "0", "--bill", str(bill))
+    assert command.stdout is not None
+    name, url, models = (await command.stdout.readline()).decode().split()
     fields = {"model": "a", "messages": [{"role": "user", "content": "hello"}]}
     wire = await exchange_with(url.removesuffix("/v1"))({"content": "hi"}, fields)
-    process.send_signal(number)
+    command.send_signal(number)
 
     assert (name, models, wire.status) == ("one", "a", 200)
-    assert await process.wait() == 0
+    assert await command.wait() == 0
     assert len(bill.read_text().splitlines()) == 1
 
 
@@ -55,10 +55,10 @@ async def test_taken_port_is_said_and_exits_with_1(tmp_path: Path) -> None:
     async with running_simulator(ONE_PROVIDER) as sim:
         address = sim.url.removeprefix("http://")
         config.write_text(f'providers: {{one: {{listen: "{address}", models: {{}}}}}}')
-        process = await started("--config", str(config))
-        _, said = await process.communicate()
+        command = await started("--config", str(config))
+        _, said = await command.communicate()
 
-    assert process.returncode == 1
+    assert command.returncode == 1
     assert "in use" in said.decode()
     assert address in said.decode()
 
