@@ -22,7 +22,7 @@ providers:
 
 
 async def started(*arguments: str) -> asyncio.subprocess.Process:
-    """The command in a command of its own."""
+    """The command, started in a Python of its own."""
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", COMMAND, *arguments),
         stdout=asyncio.subprocess.PIPE,
