@@ -171,7 +171,7 @@ async def check_state(redis_url: str) -> None:
     """Refuse to start on a Redis that would lose keys; one that is away is only reported.
 
     Raises:
-        StateMisconfigured: its settings must be changed first.
+        StateMisconfiguredError: its settings must be changed first.
     """
     connection = Connection(redis_url)
     try:

@@ -14,7 +14,7 @@ import uvloop
 
 from proxy.assembly import Secrets, gateway_runner, read_secrets
 from proxy.config.load import LoadedConfig
-from proxy.server.process import bind, serve_until_told
+from proxy.server.serve import bind, serve_until_told
 from proxy.server.runner import GatewayRunner
 from proxy.server.workers import run_workers
 from proxy.telemetry.lines import DirectLines, LineWriter
@@ -39,7 +39,7 @@ def serve(
     Raises:
         ValueError: a secret that the config refers to cannot be used.
         CannotListen: the address is taken.
-        StateMisconfigured: this Redis must not be used as it is set up.
+        StateMisconfiguredError: this Redis must not be used as it is set up.
         OSError, ssl.SSLError: the TLS files cannot be used.
     """
     for_people = os.isatty(STDOUT) if console is None else console

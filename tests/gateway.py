@@ -16,7 +16,7 @@ from aiohttp import web
 
 from proxy.assembly import Secrets, gateway_parts
 from proxy.config.load import LoadedConfig, parse
-from proxy.server.process import bind
+from proxy.server.serve import bind
 from proxy.server.runner import GatewayRunner
 from proxy.server.tls import TlsFiles
 from proxy.simulator.config import DEFAULT_MODELS, SimulatedProvider, SimulatorConfig

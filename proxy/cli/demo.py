@@ -9,7 +9,7 @@ import typer
 from proxy.cli.exits import FAILED, fail
 from proxy.cli.serve import load_or_fail
 from proxy.demo import Demo, SimulatorBusy, run_demo
-from proxy.server.process import CannotListen
+from proxy.server.serve import CannotListen
 from proxy.simulator.config import load_simulator
 from proxy.state.embedded import EmbeddedRedisError
 

@@ -11,7 +11,7 @@ import typer
 from proxy.cli.exits import FAILED, USAGE, fail
 from proxy.config.load import LoadedConfig, load
 from proxy.config.problems import ConfigProblems, ConfigUnreadable
-from proxy.server.process import CannotListen
+from proxy.server.serve import CannotListen
 from proxy.state.connection import StateMisconfiguredError
 
 MULTIPROC = "PROMETHEUS_MULTIPROC_DIR"

@@ -23,6 +23,10 @@ FLUSH_S = 5.0
 class Written(web.StreamResponse):
     """What aiohttp is handed in place of a response: it already went out."""
 
+    def __init__(self, status: int, *, keep_alive: bool) -> None:
+        super().__init__(status=status)
+        self._keep_alive = keep_alive
+
     async def prepare(self, request: web.BaseRequest) -> None:
         """Nothing is left to prepare."""
 
@@ -64,12 +68,7 @@ class ClientSink:
     @property
     def written(self) -> Written:
         """What to hand back to aiohttp when the exchange is over."""
-        response = Written(status=self.status or 500)
-        if not self._keep_alive or not self._ended:
-            response.force_close()
-        else:
-            response._keep_alive = True
-        return response
+        return Written(self.status or 500, keep_alive=self._keep_alive and self._ended)
 
     @property
     def _transport(self) -> asyncio.Transport | None:

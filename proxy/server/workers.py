@@ -45,7 +45,7 @@ class Worker(GunicornUVLoopWebWorker):
         self.wsgi = make
 
     # Theirs is static, and makes a context from gunicorn's settings that never reloads.
-    def _create_ssl_context(self, cfg: Any) -> ssl.SSLContext:  # type: ignore[override]
+    def _create_ssl_context(self, cfg: Any) -> ssl.SSLContext:  # type: ignore[override]  # theirs is static
         assert self._tls_context is not None
         return self._tls_context
 
