@@ -1,0 +1,123 @@
+"""Reads a chat completion request's body: what it needs and how large it is. Pure."""
+
+from collections.abc import Mapping
+
+from proxy.domain.catalog import Capability
+from proxy.domain.request import Member
+from proxy.errors import GatewayError
+from proxy.wire.fields import invalid, missing, optional_object, refuse_unless_number, whole_number
+from proxy.wire.prompt import Prompt, text_bytes
+
+MAX_TOKENS_CEILING = 2**31 - 1
+MAX_N = 128
+
+READ_INSIDE = ("messages", "response_format")
+"""Members whose insides are read, so that a repeated key in them is refused."""
+
+_ROLES = frozenset({"developer", "system", "user", "assistant", "tool", "function"})
+_PROVIDERS_NUMBERS = ("temperature", "top_p", "presence_penalty", "frequency_penalty")
+_NEED_OF_PART = {"image_url": Capability.VISION, "input_audio": Capability.AUDIO}
+
+
+def read_chat(body: Mapping[str, object], members: Mapping[str, Member]) -> Prompt:
+    """What a chat *body* asks of a target. `prompt_bytes` counts text and the tools' JSON.
+
+    Raises:
+        GatewayError: missing_field or invalid_field, with the field's path as `param`.
+    """
+    needs = _needs_of_options(body)
+    messages = body.get("messages")
+    if messages is None:
+        raise missing("messages")
+    if not isinstance(messages, list) or not messages:
+        raise invalid("messages", "it must be a list of at least one message")
+    size = sum(_read_message(at, message, needs) for at, message in enumerate(messages))
+    for name in ("tools", "functions"):
+        if name in members:
+            size += members[name].value.end - members[name].value.start
+    return Prompt(
+        needs=frozenset(needs),
+        prompt_bytes=size,
+        message_count=len(messages),
+        max_output_tokens=output_limit(body),
+        n=count_of_answers(body),
+    )
+
+
+def output_limit(body: Mapping[str, object]) -> int | None:
+    """The most tokens that the client allows for an answer; the larger of two spellings.
+
+    Raises:
+        GatewayError: invalid_field.
+    """
+    limits = [
+        limit
+        for name in ("max_tokens", "max_completion_tokens")
+        if (limit := whole_number(body, name, 1, MAX_TOKENS_CEILING)) is not None
+    ]
+    return max(limits, default=None)
+
+
+def count_of_answers(body: Mapping[str, object]) -> int:
+    """How many answers are asked for; also checks the numbers whose range is the provider's.
+
+    Raises:
+        GatewayError: invalid_field.
+    """
+    for name in _PROVIDERS_NUMBERS:
+        refuse_unless_number(body, name)
+    return whole_number(body, "n", 1, MAX_N) or 1
+
+
+def _needs_of_options(body: Mapping[str, object]) -> set[Capability]:
+    needs: set[Capability] = set()
+    if any(isinstance(body.get(name), list) and body[name] for name in ("tools", "functions")):
+        needs.add(Capability.TOOLS)
+    if optional_object(body, "response_format").get("type") == "json_schema":
+        needs.add(Capability.JSON_SCHEMA)
+    modalities = body.get("modalities")
+    if isinstance(modalities, list) and "audio" in modalities:
+        needs.add(Capability.AUDIO)
+    return needs
+
+
+def _read_message(at: int, message: object, needs: set[Capability]) -> int:
+    """The bytes of text in *message*; what its parts need is added to *needs*."""
+    if not isinstance(message, dict):
+        raise invalid(f"messages[{at}]", "it must be an object")
+    role = message.get("role")
+    if not isinstance(role, str) or role not in _ROLES:
+        raise _role_refusal(f"messages[{at}].role", role)
+    content = message.get("content")
+    size = 0
+    if isinstance(content, str):
+        size = text_bytes(content)
+    elif isinstance(content, list):
+        size = sum([_read_part(part, needs) for part in content if isinstance(part, dict)])
+    return size + _size_of_calls(message["tool_calls"]) if "tool_calls" in message else size
+
+
+def _role_refusal(field: str, role: object) -> GatewayError:
+    if role is None:
+        return missing(field)
+    return invalid(field, f"it must be one of {', '.join(sorted(_ROLES))}")
+
+
+def _read_part(part: Mapping[str, object], needs: set[Capability]) -> int:
+    kind = part.get("type")
+    if isinstance(kind, str) and kind in _NEED_OF_PART:
+        needs.add(_NEED_OF_PART[kind])
+    text = part.get("text") or part.get("refusal")
+    return text_bytes(text) if isinstance(text, str) else 0
+
+
+def _size_of_calls(calls: object) -> int:
+    if not isinstance(calls, list):
+        return 0
+    size = 0
+    for call in calls:
+        for kind, argument in (("function", "arguments"), ("custom", "input")):
+            body = call.get(kind) if isinstance(call, dict) else None
+            text = body.get(argument) if isinstance(body, dict) else None
+            size += text_bytes(text) if isinstance(text, str) else 0
+    return size

@@ -1,0 +1,138 @@
+"""Step 2: a client's bytes become a Request, or a refusal that names the field. Pure.
+
+Only what routing needs is read; everything else passes through untouched. What is read must
+mean the same to the upstream: a key that stands twice, or that differs from one of ours in case
+only, is refused, since parsers disagree on which of the two counts.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import orjson
+
+from proxy.domain.catalog import Endpoint
+from proxy.domain.request import Member, Request
+from proxy.errors import GatewayError
+from proxy.wire.chat import READ_INSIDE, read_chat
+from proxy.wire.completions import read_completion
+from proxy.wire.embeddings import read_embeddings
+from proxy.wire.fields import flag, invalid, missing, optional_object, shown
+from proxy.wire.limits import Caps
+from proxy.wire.prompt import Prompt
+from proxy.wire.scan import mask_escapes, refuse_duplicates, scan_members
+
+MAX_MODEL_CHARS = 256
+
+_ALWAYS_READ_INSIDE = ("routing", "stream_options")
+
+_OURS = frozenset(
+    {"model", "messages", "prompt", "input", "stream", "stream_options", "routing", "n"}
+    | {"max_tokens", "max_completion_tokens", "tools", "functions", "response_format", "modalities"}
+)
+
+
+def parse(endpoint: Endpoint, body: bytes, caps: Caps) -> Request:
+    """Read *body*, sent to *endpoint*.
+
+    Raises:
+        GatewayError: body_too_large, invalid_json, invalid_body, body_too_deep, too_many_fields,
+            duplicate_field, missing_field, invalid_field. No message quotes the body but for
+            field names, capped and in printable ASCII.
+    """
+    if len(body) > caps.max_body_bytes:
+        raise GatewayError("body_too_large", limit=caps.max_body_bytes)
+    decoded = _decode(body, caps)
+    masked = mask_escapes(body)
+    members = scan_members(body, masked, caps.max_json_depth)
+    _refuse_lookalikes(members)
+    for name in (*_ALWAYS_READ_INSIDE, *(READ_INSIDE if endpoint is Endpoint.CHAT else ())):
+        if name in members:
+            refuse_duplicates(name, body, masked, members[name].value, decoded[name])
+    return _request_of(endpoint, body, decoded, members)
+
+
+def _decode(body: bytes, caps: Caps) -> dict[str, object]:
+    try:
+        decoded = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        refusal = _refusal_of(error, body, caps)
+    else:
+        if not isinstance(decoded, dict):
+            raise GatewayError("invalid_body")
+        if len(decoded) > caps.max_members:
+            raise GatewayError("too_many_fields", limit=caps.max_members)
+        return decoded
+    raise refusal  # outside the handler: orjson's error holds the whole body
+
+
+def _refusal_of(error: orjson.JSONDecodeError, body: bytes, caps: Caps) -> GatewayError:
+    if "depth limit" in error.msg:
+        return GatewayError("body_too_deep", limit=caps.max_json_depth)
+    if not body.strip():
+        reason = "it is empty"
+    elif body.startswith(b"\xef\xbb\xbf"):
+        reason = "it starts with a byte order mark"
+    elif "UTF-8" in error.msg:
+        reason = "it is not in UTF-8"
+    else:
+        reason = f"it breaks at line {error.lineno}, column {error.colno}"
+    return GatewayError("invalid_json", reason=reason)
+
+
+def _refuse_lookalikes(names: Iterable[str]) -> None:
+    # Go's encoding/json, hence Ollama, takes "Model" for "model", and the last one wins.
+    for name in names:
+        if name.isascii() and name.islower():
+            continue
+        if (ours := name.casefold()) in _OURS:
+            raise invalid(shown(name), f"write it as '{ours}'")
+
+
+def _request_of(
+    endpoint: Endpoint, body: bytes, decoded: dict[str, object], members: dict[str, Member]
+) -> Request:
+    model = _model_of(decoded)
+    if "routing" in decoded and not isinstance(decoded["routing"], dict):
+        raise invalid("routing", "it must be an object")
+    prompt = _prompt_of(endpoint, decoded, members)
+    stream, wants_usage = (False, False) if endpoint is Endpoint.EMBEDDINGS else _stream_of(decoded)
+    return Request(
+        endpoint=endpoint,
+        body=body,
+        members=members,
+        route_id=model,
+        stream=stream,
+        wants_usage=wants_usage,
+        needs=prompt.needs,
+        max_output_tokens=prompt.max_output_tokens,
+        n=prompt.n,
+        prompt_bytes=prompt.prompt_bytes,
+        message_count=prompt.message_count,
+    )
+
+
+def _prompt_of(
+    endpoint: Endpoint, decoded: Mapping[str, object], members: Mapping[str, Member]
+) -> Prompt:
+    if endpoint is Endpoint.CHAT:
+        return read_chat(decoded, members)
+    if endpoint is Endpoint.COMPLETIONS:
+        return read_completion(decoded)
+    return read_embeddings(decoded)
+
+
+def _model_of(decoded: Mapping[str, object]) -> str:
+    model = decoded.get("model")
+    if model is None:
+        raise missing("model")
+    if not isinstance(model, str) or not 0 < len(model) <= MAX_MODEL_CHARS:
+        raise invalid("model", f"it must be a string of 1 to {MAX_MODEL_CHARS} characters")
+    return model
+
+
+def _stream_of(decoded: Mapping[str, object]) -> tuple[bool, bool]:
+    """Whether a stream is asked for, and whether its usage event is."""
+    stream = flag(decoded, "stream")
+    wanted = optional_object(decoded, "stream_options").get("include_usage")
+    if wanted is not None and not isinstance(wanted, bool):
+        raise invalid("stream_options.include_usage", "it must be true or false")
+    return stream, stream and wanted is True

@@ -1,0 +1,57 @@
+"""What the endpoints' readers say of a body: the part that routing and estimates need. Pure."""
+
+from dataclasses import dataclass
+
+from proxy.domain.catalog import Capability
+from proxy.wire.fields import invalid, missing
+
+BYTES_PER_TOKEN = 4
+"""What a prompt given as token numbers counts as, a token: about what text comes to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A body's prompt in figures; the fields are those of `domain.request.Request`."""
+
+    needs: frozenset[Capability]
+    prompt_bytes: int
+    message_count: int
+    max_output_tokens: int | None = None
+    n: int = 1
+
+
+def text_bytes(text: str) -> int:
+    """The length of *text* in UTF-8."""
+    return len(text) if text.isascii() else len(text.encode())
+
+
+def measure_texts(field: str, value: object) -> tuple[int, int]:
+    """The size in bytes and the number of the prompts in a text-or-tokens field.
+
+    A string, strings, token numbers (one prompt), or lists of token numbers.
+
+    Raises:
+        GatewayError: missing_field where it is absent or null; invalid_field.
+    """
+    if value is None:
+        raise missing(field)
+    if isinstance(value, str):
+        return text_bytes(value), 1
+    if not isinstance(value, list):
+        raise invalid(field, "it must be a string or a list")
+    if not value:
+        raise invalid(field, "it must not be empty")
+    return _measure_list(field, value)
+
+
+def _measure_list(field: str, items: list[object]) -> tuple[int, int]:
+    kinds = set(map(type, items))
+    if kinds == {str}:
+        return sum(text_bytes(item) for item in items if isinstance(item, str)), len(items)
+    if kinds == {int}:
+        return len(items) * BYTES_PER_TOKEN, 1
+    if kinds == {list}:
+        lists = [item for item in items if isinstance(item, list)]
+        if all(set(map(type, tokens)) == {int} for tokens in lists):
+            return sum(map(len, lists)) * BYTES_PER_TOKEN, len(lists)
+    raise invalid(field, "it must hold strings, or token numbers, or lists of token numbers")

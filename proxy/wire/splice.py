@@ -1,0 +1,121 @@
+"""Step 6: the body as a target must get it, by changing the few bytes that differ. Pure.
+
+Changed are the value of `model`, `routing` (taken out with its comma) and `stream_options`
+(usage asked for, or taken out where the target does not know it); every other byte stays, so
+that 1e2 does not become 100.0. The slow path decodes and encodes; it is taken only where one of
+these keys, or `stream`, is written with escapes: upstreams disagree on whether such a key is the
+one it spells, and encoding settles it.
+"""
+
+from collections.abc import Iterable
+
+import orjson
+
+from proxy.domain.catalog import Target, UsageInStream
+from proxy.domain.request import Request, Span
+from proxy.wire.limits import DEPTH_CEILING
+from proxy.wire.scan import mask_escapes, scan_members
+
+_TOUCHED = ("model", "routing", "stream", "stream_options")
+_ASK = b'"include_usage":true'
+
+
+Edit = tuple[int, int, bytes]
+"""Replace `body[start:end]` by these bytes."""
+
+
+def asks_usage(request: Request, target: Target) -> bool:
+    """Whether the gateway asks *target* for a usage event that the client did not ask for.
+
+    That event is then the gateway's and is taken out of the answer.
+    """
+    return (
+        request.stream and not request.wants_usage and target.usage_in_stream is UsageInStream.ASK
+    )
+
+
+def rewrite(request: Request, target: Target) -> bytes:
+    """The body to send to *target*."""
+    if any(_is_escaped(request, name) for name in _TOUCHED):
+        return rewrite_decoded(request, target)
+    edits = _cuts(request, _dropped(request, target))
+    model = request.members["model"].value
+    named = orjson.dumps(target.model)
+    if asks_usage(request, target):
+        options = request.members.get("stream_options")
+        if options is None:
+            named += b',"stream_options":{' + _ASK + b"}"
+        else:
+            edits.append(_asking(request.body, options.value))
+    edits.append((model.start, model.end, named))
+    return _apply(request.body, edits)
+
+
+def rewrite_decoded(request: Request, target: Target) -> bytes:
+    """The same body by decoding and encoding: same meaning, other spelling."""
+    decoded = orjson.loads(request.body)
+    decoded["model"] = target.model
+    for name in _dropped(request, target):
+        del decoded[name]
+    if asks_usage(request, target):
+        decoded["stream_options"] = (decoded.get("stream_options") or {}) | {"include_usage": True}
+    return orjson.dumps(decoded)
+
+
+def _dropped(request: Request, target: Target) -> list[str]:
+    names = ["routing"]
+    if target.usage_in_stream is UsageInStream.NEVER:
+        names.append("stream_options")
+    return [name for name in names if name in request.members]
+
+
+def _is_escaped(request: Request, name: str) -> bool:
+    member = request.members.get(name)
+    return member is not None and request.body.find(b"\\", member.key.start, member.key.end) >= 0
+
+
+def _cuts(request: Request, names: Iterable[str]) -> list[Edit]:
+    """Edits that take members out, each with one comma.
+
+    A member goes with the comma after it; at the object's end, where none follows that stays,
+    with the one before it. `model` always stays, so there is a neighbour on one side.
+    """
+    gone = set(names)
+    if not gone:
+        return []
+    edits: list[Edit] = []
+    kept_end: int | None = None
+    open_cut: int | None = None
+    last_end = 0
+    for name, member in request.members.items():
+        last_end = member.value.end
+        if name in gone:
+            open_cut = member.key.start if open_cut is None else open_cut
+            continue
+        if open_cut is not None:
+            edits.append((open_cut, member.key.start, b""))
+        open_cut, kept_end = None, member.value.end
+    if open_cut is not None and kept_end is not None:
+        edits.append((kept_end, last_end, b""))
+    return edits
+
+
+def _asking(body: bytes, span: Span) -> Edit:
+    """The edit that makes the `stream_options` in *span* (an object or null) ask for usage."""
+    options = body[span.start : span.end]
+    if options == b"null":
+        return span.start, span.end, b"{" + _ASK + b"}"
+    members = scan_members(options, mask_escapes(options), DEPTH_CEILING)
+    if (asked := members.get("include_usage")) is not None:
+        return span.start + asked.value.start, span.start + asked.value.end, b"true"
+    return span.start + 1, span.start + 1, _ASK + (b"," if members else b"")
+
+
+def _apply(body: bytes, edits: list[Edit]) -> bytes:
+    pieces: list[bytes] = []
+    at = 0
+    for start, end, replacement in sorted(edits):
+        pieces += (body[at:start], replacement)
+        at = end
+    pieces.append(body[at:])
+    return b"".join(pieces)
