@@ -34,8 +34,6 @@ from proxy.wire.limits import Caps
 
 T = TypeVar("T")
 
-MakeLines = Callable[[Callable[[int], None]], LineWriter]
-
 START_DEADLINE_S = 5.0
 """How long a starting process waits to hear of key changes before it takes requests."""
 
@@ -64,6 +62,14 @@ class FileSnapshots:
     def current(self) -> Snapshot:
         """That snapshot."""
         return self._snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """How a process logs. `open_lines` is told whom to tell how many lines were lost."""
+
+    open_lines: Callable[[Callable[[int], None]], LineWriter]
+    for_people: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +111,9 @@ def _read(read: Callable[[], T], problems: list[str]) -> T | None:
 
 @asynccontextmanager
 async def gateway_parts(
-    config: LoadedConfig, secrets: Secrets, make_lines: MakeLines, tls: TlsFiles | None = None
+    config: LoadedConfig, secrets: Secrets, log: Log, tls: TlsFiles | None = None
 ) -> AsyncIterator[tuple[Gateway, Lifecycle]]:
-    """Everything behind one process's listener: started, and stopped in reverse at the end.
-
-    *make_lines* opens where log lines go; it is told whom to tell of lost lines.
-    """
+    """Everything behind one process's listener: started, and stopped in reverse at the end."""
     clock = SystemClock()
     metrics = Metrics(program_version())
     metrics.config_in_force(config.snapshot.version)
@@ -118,14 +121,16 @@ async def gateway_parts(
     lifecycle = Lifecycle()
     limits = config.settings.limits
     async with AsyncExitStack() as running:
-        lines = make_lines(metrics.lines_lost)
+        lines = log.open_lines(metrics.lines_lost)
         running.callback(lines.close)
         running.push_async_callback(supervisor.stop)
         keyring = await _start_keyring(running, secrets, clock, supervisor)
         metrics.follow_keyring(lambda: asdict(keyring.counts))
+        if config.settings.workers > 1:  # any of them may be asked for the counts of all
+            _ = supervisor.start("metrics", metrics.keep_fresh())
         if tls is not None:
             _ = supervisor.start("tls files", tls.watch(_report_tls))
-        books = Books(LogRecorder(lines), metrics, clock)
+        books = Books(LogRecorder(lines, console=log.for_people), metrics, clock)
         pipeline = Pipeline(
             keyring=keyring,
             snapshots=FileSnapshots(config.snapshot),
@@ -146,7 +151,7 @@ async def gateway_parts(
         yield gateway, lifecycle
 
 
-def gateway_runner(config: LoadedConfig, secrets: Secrets, make_lines: MakeLines) -> GatewayRunner:
+def gateway_runner(config: LoadedConfig, secrets: Secrets, log: Log) -> GatewayRunner:
     """The server of one process; its parts start with it.
 
     Raises:
@@ -154,7 +159,7 @@ def gateway_runner(config: LoadedConfig, secrets: Secrets, make_lines: MakeLines
     """
     files = config.settings.tls
     tls = None if files is None else TlsFiles(files.certificate, files.key)
-    parts = gateway_parts(config, secrets, make_lines, tls)
+    parts = gateway_parts(config, secrets, log, tls)
     context = None if tls is None else tls.context
     return GatewayRunner(parts, config.settings, log_event, context)
 

@@ -8,18 +8,19 @@ import os
 import socket
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
-from typing import Any, Final
+from pathlib import Path
+from typing import Final
 
 import uvloop
 
-from proxy.assembly import Secrets, gateway_runner, read_secrets
+from proxy.assembly import Log, Secrets, gateway_runner, read_secrets
 from proxy.config.load import LoadedConfig
-from proxy.server.serve import bind, serve_until_told
 from proxy.server.runner import GatewayRunner
+from proxy.server.serve import bind, serve_until_told
 from proxy.server.workers import run_workers
 from proxy.telemetry.lines import DirectLines, LineWriter
 from proxy.telemetry.logs import configure, log_event
-from proxy.telemetry.metrics import mark_process_dead
+from proxy.telemetry.metrics import DIRECTORY_VARIABLE, clear_directory, mark_process_dead
 
 STDOUT: Final = 1
 
@@ -68,20 +69,18 @@ def _runner(config: LoadedConfig, secrets: Secrets, for_people: bool) -> Gateway
         configure(lines, console=for_people)
         return lines
 
-    return gateway_runner(config, secrets, open_lines)
+    return gateway_runner(config, secrets, Log(open_lines, for_people))
 
 
 def _serve_in_workers(
     config: LoadedConfig, secrets: Secrets, sock: socket.socket, for_people: bool
 ) -> None:
-    def started(arbiter: Any) -> None:
-        # By now gunicorn has set up a logger of its own, which this replaces.
-        configure(DirectLines(STDOUT), console=for_people)
-        log_event("workers_started", workers=arbiter.num_workers)
-
+    clear_directory(Path(os.environ[DIRECTORY_VARIABLE]))
+    configure(DirectLines(STDOUT), console=for_people)
+    log_event("workers_start", workers=config.settings.workers)
     run_workers(
         lambda: _runner(config, secrets, for_people),
         sock,
         config.settings,
-        {"when_ready": started, "child_exit": lambda _, worker: mark_process_dead(worker.pid)},
+        mark_process_dead,
     )

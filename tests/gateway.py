@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from proxy.assembly import Secrets, gateway_parts
+from proxy.assembly import Log, Secrets, gateway_parts
 from proxy.config.load import LoadedConfig, parse
 from proxy.server.serve import bind
 from proxy.server.runner import GatewayRunner
@@ -149,7 +149,7 @@ async def running_gateway(
         credentials = {id_: f"sk-{secrets.token_hex(16)}" for id_ in loaded.snapshot.providers}
         lines = KeptLines()
         parts = gateway_parts(
-            loaded, Secrets(redis_url, PEPPER, credentials), lambda _: lines, tls
+            loaded, Secrets(redis_url, PEPPER, credentials), Log(lambda _: lines), tls
         )
         runner = GatewayRunner(
             parts, loaded.settings, lambda *_, **__: None, tls.context if tls else None

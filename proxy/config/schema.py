@@ -48,7 +48,7 @@ class LimitsSpec(Spec):
     max_body_bytes: Annotated[Count, Field(ge=1024, le=1 << 30)] = _LIMITS.max_body_bytes
     max_header_bytes: Annotated[Count, Field(ge=1024, le=1 << 20)] = _LIMITS.max_header_bytes
     max_header_count: Annotated[Count, Field(ge=10, le=10_000)] = _LIMITS.max_header_count
-    max_json_depth: Annotated[Count, Field(ge=8, le=512)] = _LIMITS.max_json_depth
+    max_json_depth: Annotated[Count, Field(ge=8, le=64)] = _LIMITS.max_json_depth
     header_timeout_s: Seconds = _LIMITS.header_timeout_s
     body_timeout_s: Seconds = _LIMITS.body_timeout_s
     max_connections: Annotated[Count, Field(le=1_000_000)] = _LIMITS.max_connections

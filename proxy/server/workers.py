@@ -7,12 +7,13 @@ files, which are unlinked as soon as they are open.
 
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
 from aiohttp.worker import GunicornUVLoopWebWorker
 from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
 
 from proxy.config.settings import Settings
 from proxy.server.runner import GatewayRunner
@@ -54,6 +55,17 @@ class Worker(GunicornUVLoopWebWorker):
         self.loop.call_later(1.0, self._beat)
 
 
+class QuietLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn's logger without handlers of its own: what it says goes where Python's logging
+    was told to send it.
+    """
+
+    def setup(self, cfg: Any) -> None:
+        """Keep the settings, and nothing else."""
+        self.cfg = cfg
+        self._access_log_enabled = False
+
+
 class Workers(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     """gunicorn with our settings and nobody else's: it reads no file and no variable."""
 
@@ -62,7 +74,7 @@ class Workers(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         make_runner: MakeRunner,
         sock: socket.socket,
         settings: Settings,
-        hooks: Mapping[str, Callable[..., None]],
+        on_exit: Callable[[int], None],
     ) -> None:
         self._make_runner = make_runner
         self._options: dict[str, Any] = {
@@ -71,7 +83,8 @@ class Workers(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "worker_class": f"{__name__}.{Worker.__name__}",
             "graceful_timeout": int(settings.drain_delay_s + settings.drain_grace_s + SPARE_S),
             "control_socket_disable": True,
-            **hooks,
+            "logger_class": QuietLogger,
+            "child_exit": lambda _, worker: on_exit(worker.pid),
         }
         if settings.tls is not None:
             self._options["certfile"] = str(settings.tls.certificate)
@@ -92,10 +105,11 @@ def run_workers(
     make_runner: MakeRunner,
     sock: socket.socket,
     settings: Settings,
-    hooks: Mapping[str, Callable[..., None]],
+    on_exit: Callable[[int], None],
 ) -> None:
     """Serve on *sock* with `settings.workers` processes until told to stop.
 
-    *make_runner* is called in each worker. *hooks* are gunicorn's server hooks by name.
+    *make_runner* is called in each worker; *on_exit* hears, in this process, the process id of
+    each that ended.
     """
-    Workers(make_runner, sock, settings, hooks).run()
+    Workers(make_runner, sock, settings, on_exit).run()

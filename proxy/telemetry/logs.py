@@ -51,7 +51,8 @@ def configure(lines: Lines, *, console: bool) -> None:
     gunicorn = logging.getLogger(_GUNICORN)
     gunicorn.handlers.clear()
     gunicorn.propagate = True
-    gunicorn.setLevel(logging.INFO)
+    # Below a warning it tells what our own lines tell: started, told to stop, stopped.
+    gunicorn.setLevel(logging.WARNING)
     # The record is the access log.
     logging.getLogger("aiohttp.access").disabled = True
 

@@ -152,11 +152,11 @@ def test_access_lines_of_libraries_are_off(kept: Kept) -> None:
 
 
 def test_gunicorn_may_speak_of_its_workers(kept: Kept) -> None:
-    """The messages of gunicorn's own log are about processes and are kept, from info up."""
-    logging.getLogger("gunicorn.error").info("Booting worker with pid: %s", 7)
+    """The messages of gunicorn's own log are about processes and are kept, from warnings up."""
+    logging.getLogger("gunicorn.error").warning("Booting worker with pid: %s", 7)
 
     assert kept.only["message"] == "Booting worker with pid: 7"
-    assert kept.only["level"] == "info"
+    assert kept.only["level"] == "warning"
 
 
 def test_quiet_levels_of_libraries_cost_nothing(kept: Kept) -> None:
