@@ -210,6 +210,19 @@ def test_long_event_passes_whole_and_its_end_is_read(size: int, step: int) -> No
     assert (tap.finish_reason, tap.usage, tap.events) == ("length", OPENAI.usage, 1)
 
 
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+def test_long_event_ends_wherever_its_line_ends_are_cut(end: bytes) -> None:
+    """What follows a flowing event is read again, whichever byte of its blank line came last."""
+    long = (b'data: {"choices":[],"x":"' + b"x" * 2 * MAX_HELD_BYTES + b'"}\n\n').replace(
+        b"\n", end
+    )
+    sent = long + OPENAI_USAGE + DONE
+    for at in range(len(long) - 6, len(long) + 3):
+        tap, out = run([long[:-20], sent[len(long) - 20 : at], sent[at:]])
+        assert out == long + DONE
+        assert (tap.usage, tap.done) == (OPENAI.usage, True)
+
+
 def test_long_error_does_not_flow() -> None:
     """An error too long to be held is recognised by its head."""
     piece = b'data: {"error": {"message": "' + b"z" * 2 * MAX_HELD_BYTES
