@@ -41,7 +41,6 @@ class StreamTap:
         "_dropping",
         "_flowing",
         "_held",
-        "_owes_lf",
         "_strip_usage",
         "_tail",
         "done",
@@ -70,7 +69,6 @@ class StreamTap:
         self._tail = b""
         self._flowing = False
         self._dropping = False  # line ends that trail the last event share its fate
-        self._owes_lf = False  # [DONE] ended in the CR of a CRLF
         self._clear = False  # at a boundary and past the first event
 
     @property
@@ -122,7 +120,7 @@ class StreamTap:
 
     def _feed_with_care(self, data: bytes) -> bytes:
         if self._is_over():
-            return self._after_the_end(data)
+            return b""
         out: list[bytes] = []
         if self._flowing:
             data = self._flow_on(data, out)
@@ -142,11 +140,6 @@ class StreamTap:
             self._held or self._flowing or self._dropping or self._is_over()
         )
         return b"".join(out)
-
-    def _after_the_end(self, data: bytes) -> bytes:
-        owed = self._owes_lf and data.startswith(b"\n")
-        self._owes_lf = self._owes_lf and not data
-        return b"\n" if owed else b""
 
     def _pass_line_ends(self, data: bytes, out: list[bytes]) -> bytes:
         rest = data.lstrip(b"\r\n")
@@ -206,8 +199,8 @@ class StreamTap:
         name, data = parts
         if data.lstrip().startswith(sse.DONE):
             self.done = True
-            self._owes_lf = b"\r\n" in event and event.endswith(b"\r")
-            return event
+            # The body ends here, so the LF of a CRLF that was split is not waited for.
+            return event + b"\n" if b"\r\n" in event and event.endswith(b"\r") else event
         return event if self._passes(name, data) else b""
 
     def _passes(self, name: bytes, data: bytes) -> bool:
