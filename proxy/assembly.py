@@ -15,8 +15,8 @@ from proxy.domain.snapshot import Snapshot
 from proxy.execution.settle import Books
 from proxy.pipeline import Pipeline
 from proxy.ports import Provider
+from proxy.providers.http1_transport import Http1Transport
 from proxy.providers.openai import OpenAIProvider
-from proxy.providers.transport import Transport
 from proxy.server.app import Gateway
 from proxy.server.lifecycle import Lifecycle
 from proxy.server.runner import GatewayRunner
@@ -134,7 +134,7 @@ async def gateway_parts(
         pipeline = Pipeline(
             keyring=keyring,
             snapshots=FileSnapshots(config.snapshot),
-            providers=_start_providers(running, config.snapshot, secrets, supervisor),
+            providers=_start_providers(running, config.snapshot, secrets),
             books=books,
             clock=clock,
             caps=Caps(limits.max_body_bytes, limits.max_json_depth),
@@ -212,12 +212,14 @@ async def _start_keyring(
 
 
 def _start_providers(
-    running: AsyncExitStack, snapshot: Snapshot, secrets: Secrets, supervisor: Supervisor
+    running: AsyncExitStack, snapshot: Snapshot, secrets: Secrets
 ) -> dict[str, Provider]:
     started: dict[str, Provider] = {}
     for provider in snapshot.providers.values():
-        transport = Transport(
-            provider.timeouts, max_connections=provider.max_connections, supervisor=supervisor
+        transport = Http1Transport(
+            provider.endpoint_base,
+            provider.timeouts,
+            max_connections=provider.max_connections,
         )
         running.push_async_callback(transport.close)
         credential = secrets.credentials.get(provider.id)

@@ -1,8 +1,8 @@
 """Step 6, up to the commit point: wait for the first bytes worth sending. I/O: one reply, by port.
 
 A stream begins with its first complete data event that is not an error; comments before it are
-held, for at most COMMENT_HOLD_S. A plain answer is buffered whole, up to PLAIN_BUFFER_BYTES.
-Until then the attempt may still fail over to another target.
+held, for at most COMMENT_HOLD_S and COMMENT_HOLD_BYTES. A plain answer is buffered whole, up to
+PLAIN_BUFFER_BYTES. Until then the attempt may still fail over to another target.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from proxy.wire.splice import asks_usage
 from proxy.wire.sse import StreamTap
 
 COMMENT_HOLD_S = 10.0
+COMMENT_HOLD_BYTES = 64 * 1024
 PLAIN_BUFFER_BYTES = 256 * 1024
 _TAIL_BYTES = 4 * 1024
 
@@ -129,7 +130,7 @@ async def _open_stream(reply: Reply, call: Call) -> Opening | FailureKind:
 
 
 async def _read_first_event(reply: Reply, tap: StreamTap, held: bytearray) -> FailureKind | None:
-    while not tap.events:
+    while not tap.events and len(held) < COMMENT_HOLD_BYTES:
         failure = await _feed_next(reply, tap, held)
         if failure is not None:
             return failure

@@ -12,7 +12,7 @@ from yarl import URL
 from proxy.domain.catalog import Endpoint, Provider
 from proxy.domain.outcome import Failure, FailureKind, kind_of_status
 from proxy.ports import Call
-from proxy.providers.transport import HttpReply, Transport
+from proxy.providers.upstream import Transport, UpstreamReply
 from proxy.wire.errors import complaint_of, retry_after_of
 from proxy.wire.splice import rewrite
 
@@ -36,10 +36,8 @@ class OpenAIProvider:
         transport: Transport,
         unix_s: Callable[[], float],
     ) -> None:
-        self._transport = transport
         self._unix_s = unix_s
-        self._urls = {endpoint: _url_of(provider, endpoint) for endpoint in Endpoint}
-        self._headers = {
+        headers = {
             "accept": "application/json",
             "accept-encoding": "identity",
             "content-type": "application/json",
@@ -47,21 +45,24 @@ class OpenAIProvider:
             **dict(provider.headers),
         }
         if credential is not None:
-            self._headers["authorization"] = f"Bearer {credential}"
+            headers["authorization"] = f"Bearer {credential}"
+        self._endpoints = {
+            endpoint: transport.endpoint(_url_of(provider, endpoint), headers)
+            for endpoint in Endpoint
+        }
 
-    async def open(self, call: Call) -> HttpReply | Failure:
+    async def open(self, call: Call) -> UpstreamReply | Failure:
         """Send the call's request, rewritten for its target, and wait for the head."""
-        reply = await self._transport.post(
-            self._urls[call.request.endpoint],
+        reply = await self._endpoints[call.request.endpoint].post(
             rewrite(call.request, call.target),
-            {**call.headers, **self._headers},
+            call.headers,
             deadline=call.deadline,
             fresh_connection=call.fresh_connection,
         )
         if isinstance(reply, FailureKind):
             return Failure(call.target.id, reply)
         kind = kind_of_status(reply.status)
-        if kind is None and reply.headers.get("Content-Encoding", "identity") != "identity":
+        if kind is None and reply.headers.get("content-encoding", "identity") != "identity":
             kind = FailureKind.BAD_REPLY  # we asked for none, and could not read along
         if kind is None:
             return reply
@@ -70,7 +71,7 @@ class OpenAIProvider:
         finally:
             reply.close()
 
-    async def _failure(self, target_id: str, kind: FailureKind, reply: HttpReply) -> Failure:
+    async def _failure(self, target_id: str, kind: FailureKind, reply: UpstreamReply) -> Failure:
         complaint = None
         body = b""
         try:
@@ -89,6 +90,6 @@ class OpenAIProvider:
         )
 
 
-def _url_of(provider: Provider, endpoint: Endpoint) -> URL:
+def _url_of(provider: Provider, endpoint: Endpoint) -> str:
     url = URL(f"{provider.endpoint_base}/{endpoint.value}", encoded=True)
-    return url.with_query(list(provider.query)) if provider.query else url
+    return str(url.with_query(list(provider.query)) if provider.query else url)

@@ -68,8 +68,10 @@ class HttpExchange:
         cap = self._limits.max_body_bytes
         if (self._request.content_length or 0) > cap:
             raise GatewayError("body_too_large", limit=cap)
-        if not self._request.content.is_eof():
-            self._invite()
+        content = self._request.content
+        if content.is_eof():  # it came together with the head, as most do
+            return await self._read(cap)
+        self._invite()
         try:
             async with asyncio.timeout(self._limits.body_timeout_s):
                 return await self._read(cap)

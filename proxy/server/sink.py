@@ -6,7 +6,9 @@ seen to be broken (docs/request-path.md, step 7).
 """
 
 import asyncio
+import time
 from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
 
 from aiohttp import HttpVersion11, web
@@ -159,7 +161,7 @@ class ClientSink:
         lines = [
             f"HTTP/1.1 {head.status} {_REASONS.get(head.status, 'Unknown')}",
             f"content-type: {head.content_type}",
-            f"date: {formatdate(usegmt=True)}",
+            f"date: {_date(int(time.time()))}",
             f"x-request-id: {self._request_id}",
         ]
         lines += [f"{name}: {value}" for name, value in head.headers]
@@ -176,6 +178,11 @@ class ClientSink:
         if self._keep_alive and not self._http11:
             lines.append("connection: keep-alive")
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
+
+
+@lru_cache(maxsize=1)
+def _date(unix_s: int) -> str:
+    return formatdate(unix_s, usegmt=True)
 
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus}

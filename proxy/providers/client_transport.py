@@ -1,7 +1,9 @@
 """HTTP to one provider, by aiohttp's client. I/O: sockets.
 
-The only place that knows the client library and maps its exceptions. Connections are pooled;
-a second, poolless session makes the fresh connections that a retry after a stale one needs.
+The second implementation of `upstream.Transport`, for what the first does not do (an HTTP proxy
+on the way), and the one that the first is tested against. The only place that knows the client
+library and maps its exceptions. Connections are pooled; a second, poolless session makes the
+fresh connections that a retry after a stale one needs.
 """
 
 import asyncio
@@ -30,8 +32,8 @@ REST_S = 0.1
 _READ_BUFFER_BYTES = 64 * 1024
 
 
-class Transport:
-    """Connections to one provider. Made inside a running loop; `close` when it stops."""
+class ClientTransport:
+    """Connections to one provider (implements `upstream.Transport`)."""
 
     def __init__(
         self,
@@ -69,6 +71,10 @@ class Transport:
             skip_auto_headers=("User-Agent", "Accept-Encoding", "Accept"),
         )
 
+    def endpoint(self, url: str, headers: Mapping[str, str]) -> "ClientEndpoint":
+        """The endpoint at *url*."""
+        return ClientEndpoint(self, URL(url, encoded=True), headers)
+
     async def post(
         self,
         url: URL,
@@ -78,10 +84,7 @@ class Transport:
         deadline: LoopSeconds,
         fresh_connection: bool,
     ) -> "HttpReply | FailureKind":
-        """Send *body* and wait for a response head of any status; the caller closes the reply.
-
-        The caller bounds the wait for the head; *deadline* ends the body that follows.
-        """
+        """Send *body* and wait for a response head of any status."""
         session = self._unpooled if fresh_connection else self._pooled
         seen = SimpleNamespace(reused=False)
         try:
@@ -102,8 +105,34 @@ class Transport:
         await self._unpooled.close()
 
 
+class ClientEndpoint:
+    """One URL (implements `upstream.UpstreamEndpoint`)."""
+
+    def __init__(self, transport: ClientTransport, url: URL, headers: Mapping[str, str]) -> None:
+        self._transport = transport
+        self._url = url
+        self._headers = headers
+
+    async def post(
+        self,
+        body: bytes,
+        headers: Mapping[str, str],
+        *,
+        deadline: LoopSeconds,
+        fresh_connection: bool,
+    ) -> "HttpReply | FailureKind":
+        """Send *body* and wait for a response's head."""
+        return await self._transport.post(
+            self._url,
+            body,
+            {**headers, **self._headers},
+            deadline=deadline,
+            fresh_connection=fresh_connection,
+        )
+
+
 class HttpReply:
-    """A response whose head has come (implements `ports.Reply`)."""
+    """A response whose head has come (implements `upstream.UpstreamReply`)."""
 
     def __init__(
         self,
