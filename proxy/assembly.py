@@ -126,6 +126,7 @@ async def gateway_parts(
         running.push_async_callback(supervisor.stop)
         keyring = await _start_keyring(running, secrets, clock, supervisor)
         metrics.follow_keyring(lambda: asdict(keyring.counts))
+        running.callback(metrics.refresh)
         if config.settings.workers > 1:  # any of them may be asked for the counts of all
             _ = supervisor.start("metrics", metrics.keep_fresh())
         if tls is not None:

@@ -5,11 +5,11 @@ caller's key and our own `x-pointsman-*` never do.
 """
 
 import asyncio
+import os
 import re
-import secrets
 from collections.abc import Mapping
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.web_protocol import RequestPayloadError
 
 from proxy.config.settings import Limits
@@ -23,8 +23,10 @@ FLOOR_BYTES_PER_S = 1024
 FLOOR_AFTER_S = 10.0
 """A body that comes slower than this, after a first grace, is not waited for."""
 
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
-_NO_TRACE = "0" * 32
+_TRACEPARENT = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
+    r"(?:(?<!^00.{53})-[!-~]*)?"  # more fields may follow from version 01 on
+)
 
 
 class HttpExchange:
@@ -35,7 +37,7 @@ class HttpExchange:
         self._limits = limits
         self.method = request.method
         self.path = path
-        self.request_id = f"req_{secrets.token_hex(12)}"
+        self.request_id = f"req_{os.urandom(12).hex()}"
         self.sink = ClientSink(request, self.request_id, clock, limits.client_stall_s)
         self.drained = False
         self.task: asyncio.Task[object] | None = None
@@ -49,9 +51,13 @@ class HttpExchange:
     def forwarded(self) -> Mapping[str, str]:
         """The client's headers that may go upstream."""
         headers = self._request.headers
-        found = {name: headers[name] for name in FORWARDED if name in headers}
-        if "traceparent" in found and self.trace_id is None:
-            del found["traceparent"]
+        found = {
+            name: value
+            for name in FORWARDED
+            if (value := headers.get(name)) is not None and value.isascii()
+        }
+        if self.trace_id is None:
+            found.pop("traceparent", None)
             found.pop("tracestate", None)
         return found
 
@@ -59,7 +65,7 @@ class HttpExchange:
     def trace_id(self) -> str | None:
         """The trace id of a valid `traceparent`."""
         match = _TRACEPARENT.fullmatch(self._request.headers.get("traceparent", ""))
-        return None if match is None or match[1] == _NO_TRACE else match[1]
+        return None if match is None else match[1]
 
     async def body(self) -> bytes:
         """Read the body under its caps and deadline."""
@@ -70,7 +76,10 @@ class HttpExchange:
             raise GatewayError("body_too_large", limit=cap)
         content = self._request.content
         if content.is_eof():  # it came together with the head, as most do
-            return await self._read(cap)
+            body = content.read_nowait(-1)
+            if len(body) > cap:
+                raise GatewayError("body_too_large", limit=cap)
+            return body
         self._invite()
         try:
             async with asyncio.timeout(self._limits.body_timeout_s):
@@ -84,7 +93,7 @@ class HttpExchange:
         # The head was found good, so a client that asked first may send its body now.
         transport = self._request.transport
         expects = self._request.headers.get("Expect", "").lower() == "100-continue"
-        if expects and transport is not None:
+        if expects and self._request.version >= HttpVersion11 and transport is not None:
             transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     async def _read(self, cap: int) -> bytes:
@@ -108,9 +117,10 @@ class HttpExchange:
 def _check_type(content_type: str | None, content_encoding: str | None) -> None:
     if content_encoding is not None and content_encoding.strip().lower() != "identity":
         raise GatewayError("unsupported_content_encoding")
-    media, _, parameters = (content_type or "").partition(";")
-    if media.strip().lower() != "application/json":
+    media, *parameters = (content_type or "").lower().split(";")
+    if media.strip() != "application/json":
         raise GatewayError("unsupported_content_type")
-    charset = parameters.strip().lower().replace('"', "").replace(" ", "")
-    if charset.startswith("charset=") and charset not in ("charset=utf-8", "charset=utf8"):
-        raise GatewayError("unsupported_content_type")
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "charset" and value.strip(' \t"') not in ("utf-8", "utf8"):
+            raise GatewayError("unsupported_content_type")

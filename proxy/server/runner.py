@@ -5,6 +5,7 @@ then the listener closes, running answers finish within a grace, the rest are to
 """
 
 import asyncio
+import gc
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
@@ -21,6 +22,8 @@ LINGER_S = 5.0
 READ_BUFFER_BYTES = 16 * 1024
 LAST_WORDS_S = 1.0
 """What connections get, after the drain, to flush and close."""
+
+GC_THRESHOLDS = (50_000, 20, 50)
 
 Parts = AbstractAsyncContextManager[tuple[Gateway, Lifecycle]]
 Report = Callable[..., None]
@@ -75,6 +78,7 @@ class GatewayRunner(web.AppRunner):
             read_bufsize=READ_BUFFER_BYTES,
         )
         server.start_sweeping()
+        _calm_collector()
         return server
 
     def skip_drain(self) -> None:
@@ -98,3 +102,12 @@ class GatewayRunner(web.AppRunner):
             await site.stop()
         broken_off = await lifecycle.drain(settings.drain_grace_s)
         self._report("drain_ended", broken_off=broken_off)
+
+
+def _calm_collector() -> None:
+    # What lives now lives on: the collector need not walk it again. Requests make few cycles, so
+    # it need not run every few of them either; a body of many small objects would else be walked
+    # several times while it is parsed.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)

@@ -172,6 +172,7 @@ metrics.config_in_force("one")
 metrics.request_started()
 metrics.request_started()
 metrics.request_ended(a_record())
+metrics.refresh()
 if sys.argv[1:] == ["render"]:
     sys.stdout.buffer.write(metrics.render()[0])
 os._exit(0)
