@@ -142,12 +142,20 @@ class Provider:
         self._open(call)
         try:
             await self._attend(call, request)
-        except (asyncio.CancelledError, ConnectionError):
-            call.tally.ending = BillEnding.CUT if self.stopping else BillEnding.CANCELLED
+        except asyncio.CancelledError:
+            call.tally.ending = self._ending_of_left
             raise
+        except ConnectionError:
+            # The client left in full flow: nobody is there to be told, and it is no error.
+            call.tally.ending = self._ending_of_left
+            call.outlet.keep_alive = False
         finally:
             self._settle(call)
         return Sent(keep_alive=call.outlet.keep_alive)
+
+    @property
+    def _ending_of_left(self) -> BillEnding:
+        return BillEnding.CUT if self.stopping else BillEnding.CANCELLED
 
     async def _attend(self, call: Call, request: web.BaseRequest) -> None:
         try:
