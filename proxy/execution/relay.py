@@ -30,6 +30,11 @@ class TappedSink:
         return self._sink.closed or self._tap.failed
 
     @property
+    def client_left(self) -> bool:
+        """Whether the client went before the end: until then only `[DONE]` ends its body."""
+        return self._sink.closed and not self._tap.done
+
+    @property
     def paused(self) -> bool:
         """Whether the client is behind."""
         return self._sink.paused
@@ -55,9 +60,11 @@ async def relay(opening: Opening, sink: Sink, headers: tuple[tuple[str, str], ..
     sink.start(_head(opening, headers))
     tapped = TappedSink(sink, opening.tap)
     tapped.send(opening.prefix)
-    if opening.tap.done or opening.whole:
+    if opening.whole:
         sink.end()
         return Ending.COMPLETE
+    if opening.tap.done:
+        sink.end()  # the reply is relayed all the same: its connection may be worth keeping
     ending = await opening.reply.relay_to(tapped)
     if ending is Ending.COMPLETE:
         ending = _finish(opening.tap, tapped, stream=opening.stream)
@@ -79,9 +86,12 @@ def _head(opening: Opening, headers: tuple[tuple[str, str], ...]) -> Head:
 
 
 def _finish(tap: Tap, tapped: TappedSink, *, stream: bool) -> Ending:
-    """The upstream ended cleanly: was that the answer's own end?"""
+    """The upstream ended cleanly, or was left: was that the answer's own end?"""
     if tap.failed:
         return Ending.UPSTREAM_ERROR
+    if tapped.client_left:
+        # In full flow this is seen before the cancellation comes; the target is not to blame.
+        return Ending.CLIENT_GONE
     tapped.send(tap.finish())
     if tap.failed:
         return Ending.UPSTREAM_ERROR
