@@ -181,6 +181,8 @@ class GatewayError(Exception):
             None if retry_after_s is None else max(1, min(retry_after_s, MAX_RETRY_AFTER_S))
         )
         self.message = self.kind.message.format(**details)
+        self.allowed = str(details["allowed"]) if "allowed" in details else None
+        """The methods that the path takes, where another was used."""
 
 
 class UpstreamRefusal(GatewayError):  # noqa: N818 - the provider refused, not we

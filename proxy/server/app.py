@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TypeVar
 from urllib.parse import unquote
 
-from aiohttp import web
+from aiohttp import HttpVersion10, HttpVersion11, web
 
 from proxy.config.settings import Limits
 from proxy.domain.catalog import Endpoint
@@ -58,7 +58,9 @@ class Gateway:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer *request*; never raises but cancellation."""
-        path = request.raw_path.partition("?")[0]
+        if not _is_plainly_framed(request):
+            return self.refuse(request, GatewayError("malformed_request"))
+        path = _path_of(request.raw_path)
         exchange = HttpExchange(request, _pattern_of(path), self._limits, self._clock)
         self._lifecycle.enter(exchange)
         try:
@@ -118,6 +120,26 @@ class Gateway:
         if self._lifecycle.draining:
             return 503, b'{"status":"draining"}', "application/json"
         return 200, b'{"status":"ready"}', "application/json"
+
+
+def _is_plainly_framed(request: web.BaseRequest) -> bool:
+    """Whether nobody could read another body, or another next request, from the same bytes.
+
+    The parser also lets HTTP/0.9 and 2.0 pass, any coding before `chunked`, and chunks in
+    HTTP/1.0.
+    """
+    coding = request.headers.get("Transfer-Encoding")
+    if request.version == HttpVersion11:
+        return coding is None or coding.lower() == "chunked"
+    return request.version == HttpVersion10 and coding is None
+
+
+def _path_of(target: str) -> str:
+    """The path of a request's *target*, which may be a whole URL (RFC 9112, 3.2.2)."""
+    scheme, is_url, rest = target.partition("://")
+    if is_url and scheme.lower() in ("http", "https"):
+        target = "/" + rest.partition("/")[2]
+    return target.partition("?")[0]
 
 
 def _pattern_of(path: str) -> str:

@@ -9,14 +9,15 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from aiohttp import web
-from aiohttp.http_exceptions import LineTooLong
-from aiohttp.web_protocol import RequestHandler
+from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
+from aiohttp.streams import EMPTY_PAYLOAD
+from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 
 from proxy.config.settings import Limits
 from proxy.errors import GatewayError
-from proxy.wire.errors import error_body
 
 SWEEP_S = 1.0
+_HEAD_END = b"\r\n\r\n"
 
 Refuse = Callable[[web.BaseRequest, GatewayError], web.StreamResponse]
 
@@ -66,7 +67,7 @@ class GatewayServer(web.Server):
 class GatewayProtocol(RequestHandler):
     """One connection of a client."""
 
-    __slots__ = ("_head_bytes", "_head_since", "_server")
+    __slots__ = ("_head_bytes", "_head_since", "_head_tail", "_server")
 
     def __init__(self, server: GatewayServer, **options: Any) -> None:
         super().__init__(server, **options)
@@ -74,6 +75,7 @@ class GatewayProtocol(RequestHandler):
         # When the head now being received began; None between requests and during one.
         self._head_since: float | None = None
         self._head_bytes = 0
+        self._head_tail = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the clock: a connection that says nothing is not kept."""
@@ -88,7 +90,7 @@ class GatewayProtocol(RequestHandler):
         if self._is_receiving_head:
             cap = self._server.limits.max_header_bytes
             room = max(0, cap - self._head_bytes)
-            if len(data) > room and data.find(b"\r\n\r\n", 0, room) < 0:
+            if len(data) > room and _HEAD_END not in self._head_tail + data[:room]:
                 self._drop(GatewayError("headers_too_large", reason=f"over {cap} bytes in all"))
                 return
         super().data_received(data)
@@ -96,9 +98,23 @@ class GatewayProtocol(RequestHandler):
             if self._head_since is None:
                 self._head_since = self._loop.time()
             self._head_bytes += len(data)
+            self._head_tail = (self._head_tail + data[-3:])[-3:]
         else:
             self._head_since = None
             self._head_bytes = 0
+            self._head_tail = b""
+            self._break_body()
+
+    def _break_body(self) -> None:
+        # Where a body's framing breaks off, aiohttp tells whoever reads the next request, not
+        # the one who waits for that body: it would wait until its deadline.
+        request = self._current_request
+        broken = bool(self._messages) and isinstance(self._messages[-1][0], _ErrInfo)
+        if broken and request is not None and not request.content.is_eof():
+            request.content.set_exception(RequestPayloadError())
+            self._messages.clear()
+            self._close = True
+            self._lingering_time = 0.0  # there is no rest of it to wait for
 
     @property
     def _is_receiving_head(self) -> bool:
@@ -127,8 +143,12 @@ class GatewayProtocol(RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """Answer what aiohttp could not parse, in our shape; its text may quote the client."""
-        if isinstance(exc, LineTooLong):
+        if isinstance(exc, GatewayError):
+            error = exc
+        elif isinstance(exc, LineTooLong):
             error = GatewayError("headers_too_large", reason="a line is too long")
+        elif isinstance(exc, BadHttpMessage) and exc.message.startswith("Too many headers"):
+            error = GatewayError("headers_too_large", reason=f"over {self.max_headers} of them")
         elif status >= 500:
             error = GatewayError("internal_error")
         else:
@@ -136,12 +156,11 @@ class GatewayProtocol(RequestHandler):
         return self._server.refuse(request, error)
 
     def _drop(self, error: GatewayError) -> None:
+        """Refuse whatever comes on this connection, and close it."""
         self._head_since = None
-        if self.transport is None:
+        if self._close or self._force_close:
             return
-        body = error_body(error, "-")
-        self.transport.write(
-            b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\n"
-            b"connection: close\r\n\r\n%b" % (error.status, b"Refused", len(body), body)
-        )
-        self.force_close()
+        self._close = True  # nothing more is read
+        self._messages.append((_ErrInfo(error.status, error, ""), EMPTY_PAYLOAD))
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)

@@ -143,11 +143,16 @@ class ClientSink:
                 async with asyncio.timeout(self._stall_s):
                     await self._protocol._drain_helper()
             except TimeoutError:
+                self._protocol._drain_waiter = None  # cancelled with the wait, yet kept by aiohttp
                 if transport.get_write_buffer_size() >= behind_bytes:
                     return False
         return True
 
     def _answer(self, error: GatewayError) -> None:
+        if not self._request.content.is_eof():
+            # A client that asked first (Expect) may leave the body out, and its next request
+            # would be taken for it.
+            self._keep_alive = False
         body = error_body(error, self._request_id)
         headers = tuple(error_headers(error).items())
         self.start(Head(error.status, "application/json", len(body), stream=False, headers=headers))

@@ -60,10 +60,12 @@ def error_event(error: GatewayError, request_id: str) -> bytes:
 
 
 def error_headers(error: GatewayError) -> dict[str, str]:
-    """Headers that tell SDKs whether, and when, to send the request again."""
+    """Headers that tell SDKs whether, when, and by which method to send the request again."""
     headers: dict[str, str] = {}
     if error.retry_after_s is not None:
         headers["retry-after"] = str(error.retry_after_s)
+    if error.allowed is not None:
+        headers["allow"] = error.allowed
     if not error.kind.may_retry:
         headers["x-should-retry"] = "false"
     return headers
