@@ -30,7 +30,7 @@ class Connection(asyncio.Protocol):
         on_idle: Callable[["Connection"], None],
         on_lost: Callable[["Connection"], None],
     ) -> None:
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._on_idle = on_idle
         self._on_lost = on_lost
         self._parser = ResponseParser()
@@ -63,7 +63,7 @@ class Connection(asyncio.Protocol):
         written = transport.get_write_buffer_size() == 0
         if written and self._parser.may_reuse and not transport.is_closing():
             self.resume()
-            self.idle_since = self._loop.time()
+            self.idle_since = self.loop.time()
             self._on_idle(self)
         else:
             self.drop()
@@ -71,7 +71,7 @@ class Connection(asyncio.Protocol):
     def release_after_rest(self, reply: "Http1Reply") -> None:
         """The same once the body's end has come, which is waited for only briefly."""
         self.resume()
-        self._loop.call_later(REST_S, self._give_up, reply)
+        self.loop.call_later(REST_S, self._give_up, reply)
 
     def drop(self) -> None:
         """Close at once, which cancels what the upstream may be doing."""
@@ -142,7 +142,7 @@ class Http1Reply:
         between_chunks_s: float,
         deadline: LoopSeconds,
     ) -> None:
-        self._loop = asyncio.get_running_loop()
+        self._loop = connection.loop
         self._connection = connection
         self._parser = parser
         self._between_chunks_s = between_chunks_s
@@ -267,6 +267,8 @@ class Http1Reply:
         if body:
             push.write(body)
             self._moved()
+            if push.paused:
+                self._connection.pause()  # now: the loop may have more to hand over in this turn
         if self._complete or push.paused or push.closed:
             self._wake()
 

@@ -1,11 +1,18 @@
 """Fixtures of the tests that go through the whole gateway."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 
 import aiohttp
 import pytest_asyncio
+import uvloop
 
 from tests.gateway import GatewayUnderTest, running_gateway
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """These tests run on the event loop that the gateway runs on."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest_asyncio.fixture

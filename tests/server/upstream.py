@@ -33,6 +33,11 @@ class Line:
         self._writer.write(data)
         await _turns()
 
+    async def flood(self, data: bytes) -> None:
+        """Send *data* and wait as long as the other side does not read."""
+        self._writer.write(data)
+        await self._writer.drain()
+
     async def pieces(self, pieces: Iterable[bytes]) -> None:
         """Send each of *pieces* as a chunk of its own; empty ones are left out."""
         for piece in pieces:
