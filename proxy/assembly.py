@@ -11,7 +11,9 @@ from typing import TypeVar
 
 from proxy.config.credentials import CredentialProblem, resolve, reveal
 from proxy.config.load import LoadedConfig
+from proxy.deadlines import Deadlines
 from proxy.domain.snapshot import Snapshot
+from proxy.execution.executor import Executor
 from proxy.execution.settle import Books
 from proxy.pipeline import Pipeline
 from proxy.ports import Provider
@@ -135,9 +137,10 @@ async def gateway_parts(
         pipeline = Pipeline(
             keyring=keyring,
             snapshots=FileSnapshots(config.snapshot),
-            providers=_start_providers(running, config.snapshot, secrets),
+            executor=Executor(
+                _start_providers(running, config.snapshot, secrets), clock, Deadlines()
+            ),
             books=books,
-            clock=clock,
             caps=Caps(limits.max_body_bytes, limits.max_json_depth),
         )
         gateway = Gateway(

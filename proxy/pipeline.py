@@ -3,7 +3,6 @@
 docs/request-path.md walks the same steps, under the same numbers.
 """
 
-from collections.abc import Mapping
 from typing import NoReturn
 
 from proxy.domain.catalog import Endpoint, Route
@@ -14,7 +13,7 @@ from proxy.errors import GatewayError
 from proxy.execution.executor import Executor
 from proxy.execution.relay import relay
 from proxy.execution.settle import Books, Entry
-from proxy.ports import Clock, Exchange, Head, KeyRing, Provider, Snapshots
+from proxy.ports import Exchange, Head, KeyRing, Snapshots
 from proxy.routing.decide import decide
 from proxy.wire.bearer import bearer_of
 from proxy.wire.limits import Caps
@@ -33,14 +32,13 @@ class Pipeline:
         *,
         keyring: KeyRing,
         snapshots: Snapshots,
-        providers: Mapping[str, Provider],
         books: Books,
-        clock: Clock,
+        executor: Executor,
         caps: Caps,
     ) -> None:
         self._keyring = keyring
         self._snapshots = snapshots
-        self._executor = Executor(providers, clock)
+        self._executor = executor
         self._books = books
         self._caps = caps
 

@@ -1,24 +1,33 @@
 """A client's request as the gateway sees it: the bytes as sent, and what routing needs. Pure."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from proxy.domain.catalog import Capability, Endpoint
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """A stretch of the body, in bytes: `body[start:end]`."""
 
     start: int
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A member of a JSON object in the body: the spans of its key and of its value."""
+class Member(NamedTuple):
+    """A member of a JSON object in the body: where its key stands and where its value does.
 
-    key: Span
-    value: Span
+    Flat, and a tuple: every request makes one for each of its members.
+    """
+
+    key_start: int
+    key_end: int
+    start: int
+    end: int
+
+    @property
+    def value(self) -> Span:
+        """Where its value stands."""
+        return Span(self.start, self.end)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """Step 6: attempts, one after another, until a reply begins. I/O: upstream calls, by port."""
 
-import asyncio
 from collections.abc import Mapping
 
+from proxy.deadlines import Deadlines
 from proxy.domain.catalog import Target
 from proxy.domain.decision import Decision
 from proxy.domain.outcome import TIMEOUTS, Failure, FailureKind
@@ -19,9 +19,12 @@ from proxy.units import LoopSeconds
 class Executor:
     """Turns a decision into a reply that began."""
 
-    def __init__(self, providers: Mapping[str, Provider], clock: Clock) -> None:
+    def __init__(
+        self, providers: Mapping[str, Provider], clock: Clock, deadlines: Deadlines
+    ) -> None:
         self._providers = providers
         self._clock = clock
+        self._deadlines = deadlines
 
     async def open(
         self, request: Request, decision: Decision, forwarded: Mapping[str, str], entry: Entry
@@ -61,7 +64,7 @@ class Executor:
         try:
             # A failed attempt is an expected answer, hence a value. Cancellation is not caught:
             # the client has left, and no target is to blame for that.
-            async with asyncio.timeout_at(first_byte_by):
+            with self._deadlines.until(LoopSeconds(first_byte_by)):
                 result = await self._open(call)
         except TimeoutError:
             result = Failure(call.target.id, FailureKind.FIRST_BYTE_TIMEOUT)

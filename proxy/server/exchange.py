@@ -40,7 +40,6 @@ class HttpExchange:
         self.request_id = f"req_{os.urandom(12).hex()}"
         self.sink = ClientSink(request, self.request_id, clock, limits.client_stall_s)
         self.drained = False
-        self.task: asyncio.Task[object] | None = None
 
     @property
     def authorization(self) -> str | None:
@@ -64,8 +63,15 @@ class HttpExchange:
     @property
     def trace_id(self) -> str | None:
         """The trace id of a valid `traceparent`."""
-        match = _TRACEPARENT.fullmatch(self._request.headers.get("traceparent", ""))
+        traceparent = self._request.headers.get("traceparent")
+        if traceparent is None:
+            return None
+        match = _TRACEPARENT.fullmatch(traceparent)
         return None if match is None else match[1]
+
+    def cancel(self) -> None:
+        """End the connection's task, and with it whatever this exchange waits for."""
+        self._request.task.cancel()
 
     async def body(self) -> bytes:
         """Read the body under its caps and deadline."""

@@ -21,8 +21,7 @@ class Lifecycle:
         return len(self._running)
 
     def enter(self, exchange: HttpExchange) -> None:
-        """*exchange* began, in the current task."""
-        exchange.task = asyncio.current_task()
+        """*exchange* began."""
         self._running.add(exchange)
         self._idle.clear()
         if self.draining:
@@ -31,7 +30,6 @@ class Lifecycle:
     def leave(self, exchange: HttpExchange) -> None:
         """*exchange* is over."""
         self._running.discard(exchange)
-        exchange.task = None
         if not self._running:
             self._idle.set()
 
@@ -49,8 +47,7 @@ class Lifecycle:
         for exchange in left:
             exchange.drained = True
             exchange.sink.break_off(GatewayError("draining"))
-            if exchange.task is not None:
-                exchange.task.cancel()
+            exchange.cancel()
         if left:
             await self._idle.wait()
         return len(left)

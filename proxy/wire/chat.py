@@ -34,7 +34,7 @@ def read_chat(body: Mapping[str, object], members: Mapping[str, Member]) -> Prom
     size = sum(_read_message(at, message, needs) for at, message in enumerate(messages))
     for name in ("tools", "functions"):
         if name in members:
-            size += members[name].value.end - members[name].value.start
+            size += members[name].end - members[name].start
     return Prompt(
         needs=frozenset(needs),
         prompt_bytes=size,

@@ -60,7 +60,7 @@ def scan_members(body: bytes, masked: bytes, max_depth: int) -> dict[str, Member
         name = key[1:-1].decode() if b"\\" not in key else str(orjson.loads(key))
         if name in members:
             raise duplicate(name)
-        members[name] = Member(Span(key_start, key_end), Span(start, end))
+        members[name] = Member(key_start, key_end, start, end)
         at = found.end()
     if at <= last and masked[at:last].strip():
         raise GatewayError("body_too_deep", limit=max_depth)

@@ -39,7 +39,7 @@ def rewrite(request: Request, target: Target) -> bytes:
     if any(_is_escaped(request, name) for name in _TOUCHED):
         return rewrite_decoded(request, target)
     edits = _cuts(request, _dropped(request, target))
-    model = request.members["model"].value
+    model = request.members["model"]
     named = orjson.dumps(target.model)
     if asks_usage(request, target):
         options = request.members.get("stream_options")
@@ -71,7 +71,7 @@ def _dropped(request: Request, target: Target) -> list[str]:
 
 def _is_escaped(request: Request, name: str) -> bool:
     member = request.members.get(name)
-    return member is not None and request.body.find(b"\\", member.key.start, member.key.end) >= 0
+    return member is not None and request.body.find(b"\\", member.key_start, member.key_end) >= 0
 
 
 def _cuts(request: Request, names: Iterable[str]) -> list[Edit]:
@@ -88,13 +88,13 @@ def _cuts(request: Request, names: Iterable[str]) -> list[Edit]:
     open_cut: int | None = None
     last_end = 0
     for name, member in request.members.items():
-        last_end = member.value.end
+        last_end = member.end
         if name in gone:
-            open_cut = member.key.start if open_cut is None else open_cut
+            open_cut = member.key_start if open_cut is None else open_cut
             continue
         if open_cut is not None:
-            edits.append((open_cut, member.key.start, b""))
-        open_cut, kept_end = None, member.value.end
+            edits.append((open_cut, member.key_start, b""))
+        open_cut, kept_end = None, member.end
     if open_cut is not None and kept_end is not None:
         edits.append((kept_end, last_end, b""))
     return edits
@@ -107,7 +107,7 @@ def _asking(body: bytes, span: Span) -> Edit:
         return span.start, span.end, b"{" + _ASK + b"}"
     members = scan_members(options, mask_escapes(options), DEPTH_CEILING)
     if (asked := members.get("include_usage")) is not None:
-        return span.start + asked.value.start, span.start + asked.value.end, b"true"
+        return span.start + asked.start, span.start + asked.end, b"true"
     return span.start + 1, span.start + 1, _ASK + (b"," if members else b"")
 
 
