@@ -17,6 +17,7 @@ from proxy.config.settings import Limits
 from proxy.errors import GatewayError
 
 SWEEP_S = 1.0
+FLUSH_LOOK_S = 0.05
 _HEAD_END = b"\r\n\r\n"
 
 Refuse = Callable[[web.BaseRequest, GatewayError], web.StreamResponse]
@@ -51,6 +52,16 @@ class GatewayServer(web.Server):
         """Begin to look after the connections' deadlines."""
         self._sweep_timer = self._loop.call_later(SWEEP_S, self._sweep)
 
+    @property
+    def _is_behind(self) -> bool:
+        return any(each.get_write_buffer_size() for each in self._connections.values())
+
+    async def flush(self, within_s: float) -> None:
+        """Wait until clients have taken what was written for them, at most *within_s*."""
+        give_up_at = self._loop.time() + within_s
+        while self._is_behind and self._loop.time() < give_up_at:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(FLUSH_LOOK_S)
+
     async def shutdown(self, timeout: float | None = None) -> None:
         """Close every connection."""
         if self._sweep_timer is not None:
@@ -59,15 +70,24 @@ class GatewayServer(web.Server):
 
     def _sweep(self) -> None:
         now = self._loop.time()
-        for connection in self._connections:
-            cast(GatewayProtocol, connection).check_deadline(now)
+        for connection, transport in self._connections.items():
+            protocol = cast(GatewayProtocol, connection)
+            protocol.check_deadline(now)
+            protocol.check_unread(transport, now)
         self._sweep_timer = self._loop.call_later(SWEEP_S, self._sweep)
 
 
 class GatewayProtocol(RequestHandler):
     """One connection of a client."""
 
-    __slots__ = ("_head_bytes", "_head_since", "_head_tail", "_server")
+    __slots__ = (
+        "_head_bytes",
+        "_head_since",
+        "_head_tail",
+        "_server",
+        "_unread_bytes",
+        "_unread_since",
+    )
 
     def __init__(self, server: GatewayServer, **options: Any) -> None:
         super().__init__(server, **options)
@@ -76,6 +96,9 @@ class GatewayProtocol(RequestHandler):
         self._head_since: float | None = None
         self._head_bytes = 0
         self._head_tail = b""
+        # Since when a finished answer's last bytes wait for the client without any progress.
+        self._unread_since: float | None = None
+        self._unread_bytes = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the clock: a connection that says nothing is not kept."""
@@ -134,6 +157,19 @@ class GatewayProtocol(RequestHandler):
             and self._is_receiving_head
         ):
             self._drop(GatewayError("request_timeout", limit=limit))
+
+    def check_unread(self, transport: asyncio.Transport, now: float) -> None:
+        """Drop the connection if the rest of an answer is not read; while one is being made its
+        sink looks after that. A connection that is closing would else wait for ever.
+        """
+        unread_bytes = 0 if self._request_in_progress else transport.get_write_buffer_size()
+        if not unread_bytes:
+            self._unread_since = None
+        elif self._unread_since is None or unread_bytes < self._unread_bytes:
+            self._unread_since = now
+        elif now - self._unread_since > self._server.limits.client_stall_s:
+            transport.abort()
+        self._unread_bytes = unread_bytes
 
     def handle_error(
         self,

@@ -100,8 +100,16 @@ class GatewayRunner(web.AppRunner):
         await asyncio.sleep(settings.drain_delay_s)
         for site in list(self.sites):
             await site.stop()
+        grace_ends = asyncio.get_running_loop().time() + settings.drain_grace_s
         broken_off = await lifecycle.drain(settings.drain_grace_s)
+        await self._flush(grace_ends)
         self._report("drain_ended", broken_off=broken_off)
+
+    async def _flush(self, grace_ends: float) -> None:
+        # An answer is over once it is written; its reader may still be at it.
+        left_s = grace_ends - asyncio.get_running_loop().time()
+        if isinstance(self.server, GatewayServer):
+            await self.server.flush(max(left_s, LAST_WORDS_S))
 
 
 def _calm_collector() -> None:

@@ -11,6 +11,12 @@ from proxy.server.runner import GatewayRunner
 
 BACKLOG = 2048
 
+UNSENT_BYTES = 64 * 1024
+"""What the kernel takes for a client beyond what the network carries. Without a limit it takes
+megabytes for one who does not read, and a slow reader's progress shows only after a third of
+them.
+"""
+
 
 class CannotListen(Exception):  # noqa: N818 - says what happened
     """The address is taken, or not this machine's; the message says which and what to do."""
@@ -24,13 +30,16 @@ def bind(host: str, port: int) -> socket.socket:
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+        sock = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise CannotListen(
             f"cannot listen on {host}:{port}: {reason.lower()}. "
             "Stop what uses it, or choose another address."
         ) from error
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):  # every connection inherits it
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+    return sock
 
 
 async def serve_until_told(

@@ -148,6 +148,14 @@ class ClientSink:
                     return False
         return True
 
+    async def taken(self) -> None:
+        """Wait until the client has read most of an answer that ended, else drop the client: what
+        it asked for meanwhile would pile up behind.
+        """
+        transport = self._transport
+        if self.paused and transport is not None and not await self.writable():
+            transport.abort()
+
     def _answer(self, error: GatewayError) -> None:
         if not self._request.content.is_eof():
             # A client that asked first (Expect) may leave the body out, and its next request
