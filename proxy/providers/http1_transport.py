@@ -63,6 +63,7 @@ class Http1Endpoint:
         authority = host if url.is_default_port() else f"{host}:{url.port}"
         lines = [f"POST {url.raw_path_qs} HTTP/1.1", f"host: {authority}"]
         lines += [_line(name, value) for name, value in headers.items()]
+        self._names = frozenset(name.lower() for name in headers)
         self._head = ("\r\n".join(lines) + "\r\n").encode("latin-1")
 
     async def post(
@@ -74,7 +75,13 @@ class Http1Endpoint:
         fresh_connection: bool,
     ) -> Http1Reply | FailureKind:
         """Send *body* and wait for a response's head."""
-        own = "".join([f"{_line(name, value)}\r\n" for name, value in headers.items()])
+        own = "".join(
+            [
+                f"{_line(name, value)}\r\n"
+                for name, value in headers.items()
+                if name not in self._names
+            ]
+        )
         head = b"%b%bcontent-length: %d\r\n\r\n" % (
             self._head,
             own.encode("utf-8", "surrogateescape"),

@@ -36,7 +36,8 @@ class UpstreamEndpoint(Protocol):
         deadline: LoopSeconds,
         fresh_connection: bool,
     ) -> UpstreamReply | FailureKind:
-        """Send *body*, with *headers* beside the endpoint's own, and wait for a response's head.
+        """Send *body*, with *headers* (names in lower case) beside the endpoint's own, which win,
+        and wait for a response's head.
 
         The caller bounds the wait and closes the reply; *deadline* ends the body that follows.
         """

@@ -47,6 +47,11 @@ class RawClient:
     def send(self, sent: bytes) -> None:
         self._writer.write(sent)
 
+    async def flushed(self) -> None:
+        """Wait until nearly all that was sent has left."""
+        async with asyncio.timeout(WAIT_S):
+            await self._writer.drain()
+
     async def ask(self, sent: bytes) -> Answer:
         """Send *sent* and read one answer."""
         self.send(sent)
