@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from proxy.domain.catalog import Endpoint
 from proxy.domain.decision import Decision
 from proxy.domain.outcome import Ending
 from proxy.domain.price import cost_of
@@ -120,9 +121,10 @@ def usage_of(entry: Entry) -> tuple[Usage, Evidence]:
     tap = entry.opening.tap
     if tap.usage is not None:
         return tap.usage, Evidence.REPORTED_ZERO if tap.usage.is_zero else Evidence.REPORTED
+    writes = entry.request.endpoint is not Endpoint.EMBEDDINGS
     estimate = Usage(
         prompt_tokens=-(-entry.request.prompt_bytes // BYTES_PER_TOKEN),
-        completion_tokens=tap.completion_tokens_seen,
+        completion_tokens=tap.completion_tokens_seen if writes else 0,
     )
     return estimate, Evidence.ESTIMATED
 

@@ -91,7 +91,7 @@ class StreamTap:
             and not sse.may_tell(data, sse.FINISH_REASON)
             and not sse.may_tell(data, sse.USAGE)
         ):
-            self.events += 1
+            self.events += data.count(b"\n\n") or data.count(b"\r\n\r\n")
             return data
         return self._feed_with_care(data)
 

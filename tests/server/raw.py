@@ -76,6 +76,11 @@ class RawClient:
         await self._reader.readexactly(2)
         return body
 
+    async def until(self, part: bytes) -> bytes:
+        """All that comes up to and with *part*."""
+        async with asyncio.timeout(WAIT_S):
+            return await self._reader.readuntil(part)
+
     async def rest(self) -> bytes:
         """All that still comes until the gateway closes the connection, however it does."""
         async with asyncio.timeout(WAIT_S):
