@@ -5,7 +5,7 @@ in `state/keyring`, Recorder and Meter in `telemetry/`, Snapshots and Clock in `
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from proxy.domain.catalog import Target
@@ -28,7 +28,7 @@ class Call:
 
     request: Request
     target: Target
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
     deadline: LoopSeconds
     fresh_connection: bool = False
 

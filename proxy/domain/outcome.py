@@ -3,7 +3,7 @@
 The table of statuses follows what providers really send (docs/request-path.md, step 6).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -44,12 +44,14 @@ _MAYBE_BILLED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class UpstreamComplaint:
-    """A provider's explanation of the client's own mistake, as far as it may be passed on."""
+    """A provider's explanation of the client's own mistake, as far as it may be passed on: to the
+    client, so its text does not show when it is printed.
+    """
 
     status: int
-    message: str | None
-    code: str | None
-    param: str | None
+    message: str | None = field(repr=False)
+    code: str | None = field(repr=False)
+    param: str | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +99,15 @@ _BY_STATUS = {
     403: FailureKind.UNAUTHORIZED,
     404: FailureKind.MISCONFIGURED,  # the target's model or base URL, not the client's route
     405: FailureKind.MISCONFIGURED,
+    407: FailureKind.UNAUTHORIZED,
     408: FailureKind.FIRST_BYTE_TIMEOUT,
     409: FailureKind.SERVER_ERROR,
+    410: FailureKind.MISCONFIGURED,  # a model that was retired
+    411: FailureKind.MISCONFIGURED,  # this and 415: about the bytes that we wrote, not the client
+    415: FailureKind.MISCONFIGURED,
     421: FailureKind.MISCONFIGURED,
     425: FailureKind.OVERLOADED,
+    426: FailureKind.MISCONFIGURED,
     429: FailureKind.RATE_LIMITED,
     498: FailureKind.RATE_LIMITED,  # Groq: no flex capacity
     503: FailureKind.OVERLOADED,

@@ -1,6 +1,6 @@
 """A client's request as the gateway sees it: the bytes as sent, and what routing needs. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from proxy.domain.catalog import Capability, Endpoint
@@ -36,13 +36,14 @@ class Request:
 
     `wants_usage`: the client asked for a usage event in its stream. `max_output_tokens` is what
     the client allowed (times nothing: `n` stands beside it), None where it did not say.
-    `prompt_bytes` counts the text that the upstream will read, for estimates.
+    `prompt_bytes` counts the text that the upstream will read, for estimates. What the client
+    wrote does not show when a request is printed.
     """
 
     endpoint: Endpoint
-    body: bytes
-    members: dict[str, Member]
-    route_id: str
+    body: bytes = field(repr=False)
+    members: dict[str, Member] = field(repr=False)
+    route_id: str = field(repr=False)
     stream: bool
     wants_usage: bool
     needs: frozenset[Capability]
