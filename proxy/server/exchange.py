@@ -121,6 +121,8 @@ class HttpExchange:
 
 
 def _check_type(content_type: str | None, content_encoding: str | None) -> None:
+    if content_type == "application/json" and content_encoding is None:
+        return  # as nearly every client says it
     if content_encoding is not None and content_encoding.strip().lower() != "identity":
         raise GatewayError("unsupported_content_encoding")
     media, *parameters = (content_type or "").lower().split(";")

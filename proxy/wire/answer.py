@@ -106,6 +106,8 @@ def _is_figure(value: object) -> bool:
 def _figure(usage: Mapping[str, object], name: str) -> int | None:
     """The figure; 0 where it is absent or null, None where it is nonsense."""
     value = usage.get(name)
+    if type(value) is int and 0 <= value <= MAX_FIGURE:  # nearly always, and cheap to tell
+        return value
     if value is None:
         return 0
     return int(value) if isinstance(value, int | float) and _is_figure(value) else None

@@ -71,7 +71,8 @@ def count_of_answers(body: Mapping[str, object]) -> int:
 
 def _needs_of_options(body: Mapping[str, object]) -> set[Capability]:
     needs: set[Capability] = set()
-    if any(isinstance(body.get(name), list) and body[name] for name in ("tools", "functions")):
+    tools, functions = body.get("tools"), body.get("functions")
+    if (isinstance(tools, list) and tools) or (isinstance(functions, list) and functions):
         needs.add(Capability.TOOLS)
     if optional_object(body, "response_format").get("type") == "json_schema":
         needs.add(Capability.JSON_SCHEMA)
