@@ -17,7 +17,6 @@ from typing import Final
 from proxy.config.load import LoadedConfig
 from proxy.config.settings import Settings
 from proxy.domain.snapshot import Snapshot
-from proxy.serving import serve
 from proxy.simulator.config import SimulatorConfig
 from proxy.simulator.server import Simulator
 from proxy.state.connection import Connection
@@ -61,6 +60,10 @@ def run_demo(
         SimulatorBusy: the address of a simulated provider is taken.
         and what `serving.serve` raises.
     """
+    # Not imported with the command line: `pointsman serve` must set its environment before the
+    # metrics library is (cli/serve).
+    from proxy.serving import serve
+
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with EmbeddedRedis(data_dir / "redis") as redis:
         demo = _prepare(config, simulator, redis.url, port, data_dir)

@@ -1,6 +1,7 @@
 """`pointsman serve`: the gateway itself."""
 
 import os
+import shutil
 import ssl
 import tempfile
 from pathlib import Path
@@ -25,9 +26,21 @@ def serve(
     """Serve the gateway until SIGTERM or SIGINT; then drain, and exit 0."""
     loaded = load_or_fail(config)
     if loaded.settings.workers > 1 and MULTIPROC not in os.environ:
-        # Read once, when the metrics library is first imported, so it is set before.
-        os.environ[MULTIPROC] = tempfile.mkdtemp(prefix="pm-metrics-")
-    run(loaded)
+        run_with_shared_metrics(loaded)
+    else:
+        run(loaded)
+
+
+def run_with_shared_metrics(loaded: LoadedConfig) -> None:
+    """Serve *loaded*; its workers count in a directory that is gone when they are."""
+    # Read once, when the metrics library is first imported, so it is set before.
+    directory = os.environ[MULTIPROC] = tempfile.mkdtemp(prefix="pm-metrics-")
+    parent = os.getpid()
+    try:
+        run(loaded)
+    finally:
+        if os.getpid() == parent:  # a worker that ends comes by here too
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 def load_or_fail(path: Path) -> LoadedConfig:

@@ -15,6 +15,7 @@ from aiohttp import http_parser, web
 from proxy.config.settings import Settings
 from proxy.server.app import Gateway
 from proxy.server.lifecycle import Lifecycle
+from proxy.server.listener import SETTLE_S, turn_away
 from proxy.server.protocol import GatewayServer
 
 KEEPALIVE_S = 30.0
@@ -98,12 +99,19 @@ class GatewayRunner(web.AppRunner):
         self._report("drain_started", running=lifecycle.running_count)
         lifecycle.draining = True
         await asyncio.sleep(settings.drain_delay_s)
-        for site in list(self.sites):
-            await site.stop()
+        await self._close_listeners()
         grace_ends = asyncio.get_running_loop().time() + settings.drain_grace_s
         broken_off = await lifecycle.drain(settings.drain_grace_s)
         await self._flush(grace_ends)
         self._report("drain_ended", broken_off=broken_off)
+
+    async def _close_listeners(self) -> None:
+        sites = [site for site in self.sites if isinstance(site, web.SockSite)]
+        for site in sites:
+            turn_away(site._sock.fileno())
+        await asyncio.sleep(min(SETTLE_S, self._settings.drain_delay_s))
+        for site in sites:
+            await site.stop()
 
     async def _flush(self, grace_ends: float) -> None:
         # An answer is over once it is written; its reader may still be at it.

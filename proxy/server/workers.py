@@ -8,6 +8,7 @@ files, which are unlinked as soon as they are open.
 import socket
 import ssl
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 from aiohttp import web
@@ -49,6 +50,11 @@ class Worker(GunicornUVLoopWebWorker):
     def _create_ssl_context(self, cfg: Any) -> ssl.SSLContext:  # type: ignore[override]  # theirs is static
         assert self._tls_context is not None
         return self._tls_context
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to drain, now and not at the next heartbeat."""
+        super().handle_exit(sig, frame)
+        self._notify_waiter_done()
 
     def _beat(self) -> None:
         self.notify()
