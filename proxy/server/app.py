@@ -64,7 +64,13 @@ class Gateway:
         exchange = HttpExchange(request, _pattern_of(path), self._limits, self._clock)
         self._lifecycle.enter(exchange)
         try:
-            await self._serve(exchange, path)
+            try:
+                await self._answer(exchange, path)
+            except GatewayError as error:
+                exchange.sink.break_off(error)
+            except Exception as error:
+                self._report(exchange.request_id, error)
+                exchange.sink.break_off(GatewayError("internal_error"))
             await exchange.sink.taken()
         finally:
             self._lifecycle.leave(exchange)
@@ -78,15 +84,6 @@ class Gateway:
             self._pipeline.refuse(exchange, error)
         exchange.sink.break_off(error)
         return exchange.sink.written
-
-    async def _serve(self, exchange: HttpExchange, path: str) -> None:
-        try:
-            await self._answer(exchange, path)
-        except GatewayError as error:
-            exchange.sink.break_off(error)
-        except Exception as error:
-            self._report(exchange.request_id, error)
-            exchange.sink.break_off(GatewayError("internal_error"))
 
     def _answer(self, exchange: HttpExchange, path: str) -> Awaitable[None]:
         if exchange.path in _POSTS:

@@ -19,6 +19,7 @@ from proxy.state.store import KeyStore
 from proxy.state.tokens import Pepper
 from proxy.units import UnixMs
 from tests.server.downstream import WAIT_S, Answer, connected, get
+from tests.server.waiting import tick
 
 COMMAND = (str(Path(sys.executable).with_name("pointsman")), "serve", "--config")
 PEPPER = "a pepper for tests only"
@@ -56,7 +57,7 @@ class Served:
         async with asyncio.timeout(WAIT_S):
             while not await self._is_ready():
                 assert self.process.returncode is None, self.out.read_text()
-                await asyncio.sleep(0.02)
+                await tick()
 
     async def _is_ready(self) -> bool:
         try:

@@ -6,6 +6,7 @@ import random
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from tests.server.upstream import (
     config_of,
     raw_upstream,
 )
+from tests.server.waiting import until
 
 FINISHED = chunk("{}", '"stop"')
 
@@ -67,13 +69,6 @@ async def impatient(redis_url: str) -> AsyncIterator[GatewayUnderTest]:
     """A gateway that drops clients which read nothing for a moment."""
     async with running_gateway(redis_url, client_stall_s=STALL_S) as gateway:
         yield gateway
-
-
-async def until(holds: Callable[[], bool], within_s: float = 10.0) -> None:
-    """Wait until *holds*; fails when that takes longer than *within_s*."""
-    async with asyncio.timeout(within_s):
-        while not holds():
-            await asyncio.sleep(0.005)
 
 
 def held_bytes(gateway: GatewayUnderTest) -> int:
@@ -234,10 +229,14 @@ async def read_slowly(
     for _ in range(pauses):
         client.writer.transport.pause_reading()
         await until(lambda: held_bytes(gateway) > HIGH_WATER_BYTES)
-        await asyncio.sleep(pause_s)  # the pace of this client is what is tried
+        await until(partial(_is_past, asyncio.get_running_loop().time() + pause_s))
         client.writer.transport.resume_reading()
         held = held_bytes(gateway)
         await until(lambda held=held: held_bytes(gateway) != held)
+
+
+def _is_past(time_s: float) -> bool:
+    return asyncio.get_running_loop().time() >= time_s
 
 
 async def test_answers_that_nobody_reads_do_not_pile_up(impatient: GatewayUnderTest) -> None:

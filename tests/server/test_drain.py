@@ -17,6 +17,7 @@ from proxy.simulator.server import running_simulator
 from tests.gateway import GatewayUnderTest, running_gateway
 from tests.server.child import Served, served
 from tests.server.downstream import Answer, a_chat, connected, get, post
+from tests.server.waiting import tick
 
 DELAY_S = 0.6
 GRACE_S = 1.5
@@ -88,7 +89,7 @@ async def test_drain_serves_all_that_came_and_finishes_what_runs(
         async with asyncio.TaskGroup() as group:
             group.create_task(load.run(6))
             while not load.came_to["whole"]:
-                await asyncio.sleep(0.01)
+                await tick()
             child.stop()
             told_at = loop.time()
             while (await child.ask(get("/readyz"))).status != 503:

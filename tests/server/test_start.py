@@ -15,6 +15,7 @@ from tests.server.child import (
     served,
 )
 from tests.server.downstream import a_chat, connected, get, post
+from tests.server.waiting import tick
 
 UPSTREAM = "http://127.0.0.1:9"
 
@@ -93,7 +94,7 @@ async def test_metrics_are_those_of_all_workers(redis_url: str, tmp_path: Path) 
                     assert answer.status == 404
         async with asyncio.timeout(5):  # they are gathered now and then, not for each scrape
             while await counted(child) < 6:
-                await asyncio.sleep(0.05)
+                await tick()
         counts = {await counted(child) for _ in range(6)}
         assert len(child.pids()) == 2
 

@@ -11,6 +11,7 @@ from proxy.server.tls import LOOK_EVERY_S, TlsFiles
 from tests.gateway import GatewayUnderTest, running_gateway
 from tests.server.child import served
 from tests.server.downstream import a_chat, connected, get, post
+from tests.server.waiting import tick
 
 
 class Files:
@@ -101,7 +102,7 @@ async def test_every_worker_follows_the_files(redis_url: str, tmp_path: Path, fi
         files.write()
         async with asyncio.timeout(3 * LOOK_EVERY_S):
             while {await serial_at(child.port, files) for _ in range(8)} & {old}:
-                await asyncio.sleep(0.05)
+                await tick()
         child.stop()
         assert await child.exit_code() == 0
 
