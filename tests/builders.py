@@ -1,0 +1,77 @@
+"""Builds values of the domain with defaults, so that a test says only what it is about."""
+
+from typing import Any
+
+import orjson
+
+from proxy.domain.catalog import Endpoint, Provider, Route, Target, Timeouts
+from proxy.domain.decision import Decision
+from proxy.domain.facts import Facts
+from proxy.domain.price import Price
+from proxy.domain.request import Request
+from proxy.domain.snapshot import Snapshot
+from proxy.domain.tenant import Tenant
+from proxy.ports import Call
+from proxy.units import LoopSeconds
+from proxy.wire.limits import Caps
+from proxy.wire.parse import parse
+
+FOR_EVER = LoopSeconds(float("inf"))
+
+
+def a_provider(id_: str = "first", **fields: Any) -> Provider:
+    """A provider on a host of its own name; *fields* of Timeouts go there."""
+    times = {name: fields.pop(name) for name in list(fields) if name in Timeouts.__slots__}
+    return Provider(id_, "openai", f"http://{id_}/v1", timeouts=Timeouts(**times), **fields)
+
+
+def a_target(id_: str = "first/m", **fields: Any) -> Target:
+    """A target at the provider that its id names, a dollar in, two out."""
+    provider = fields.pop("provider", a_provider(id_.partition("/")[0]))
+    price = fields.pop("price", Price(1_000_000_000, 2_000_000_000))
+    return Target(id_, provider, fields.pop("model", "m"), price, **fields)
+
+
+def a_route(*targets: Target, **fields: Any) -> Route:
+    """The route `auto` over *targets*, or over one of them."""
+    return Route("auto", targets or (a_target(),), **fields)
+
+
+def a_decision(*targets: Target, **fields: Any) -> Decision:
+    """A decision that ranks *targets*; *fields* are the route's."""
+    route = a_route(*targets, **fields)
+    return Decision(route, route.targets, (), "v1")
+
+
+def a_snapshot(*routes: Route) -> Snapshot:
+    """A snapshot of *routes* and what stands behind them."""
+    targets = {target.id: target for route in routes for target in route.targets}
+    return Snapshot(
+        version="v1",
+        providers={target.provider.id: target.provider for target in targets.values()},
+        targets=targets,
+        routes={route.id: route for route in routes},
+        tenants={"acme": Tenant("acme", "pro", frozenset(route.id for route in routes))},
+    )
+
+
+def some_facts(**fields: Any) -> Facts:
+    """A short chat for the route `auto`."""
+    defaults = Facts("acme", "pro", "auto", Endpoint.CHAT, frozenset(), False, 100, 1, None)
+    return Facts(**{name: fields.get(name, getattr(defaults, name)) for name in Facts.__slots__})
+
+
+def a_request(**fields: Any) -> Request:
+    """A parsed chat request."""
+    chat = {"model": "auto", "messages": [{"role": "user", "content": "Hello"}], **fields}
+    return parse(Endpoint.CHAT, orjson.dumps(chat), Caps())
+
+
+def an_embedding() -> Request:
+    """A parsed embeddings request."""
+    return parse(Endpoint.EMBEDDINGS, b'{"model":"auto","input":"Hello you"}', Caps())
+
+
+def a_call(request: Request | None = None, target: Target | None = None) -> Call:
+    """A call of *request*, or a chat, to *target*, or `first/m`."""
+    return Call(request or a_request(), target or a_target(), {}, FOR_EVER)
