@@ -128,15 +128,3 @@ class Ending(StrEnum):
     DRAINED = "drained"
     REFUSED = "refused"
     FAILED = "failed"
-
-
-BROKEN = frozenset(
-    {
-        Ending.UPSTREAM_CUT,
-        Ending.UPSTREAM_STALLED,
-        Ending.UPSTREAM_ERROR,
-        Ending.DEADLINE,
-        Ending.DRAINED,
-    }
-)
-"""Endings that the client is told of, by an error event and a cut."""

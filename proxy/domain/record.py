@@ -9,7 +9,12 @@ from proxy.units import NanoUsd, UnixMs
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One call to one target. `failure` None: it answered. `status` is the upstream's."""
+    """One call to one target. `failure` None: it answered, or the client left before it could;
+    `status` is the upstream's.
+
+    `maybe_billed`: it did not answer, but the provider may have worked and charge for it;
+    `maybe_nanousd` is then an estimate of what for the prompt alone, None without a price.
+    """
 
     target_id: str
     failure: FailureKind | None
@@ -17,14 +22,16 @@ class Attempt:
     elapsed_ms: float
     fresh_connection: bool = False
     maybe_billed: bool = False
+    maybe_nanousd: NanoUsd | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
     """What one request did, cost and took. Times in milliseconds from its first byte.
 
-    `status` is what the client got (499: it left before an answer began). `cost_nanousd` None:
-    nothing to charge, or the target has no price (then `usage` tells).
+    `status` is what the client got (499: it left before an answer began). `cost_nanousd` is what
+    the answer cost; None: there was none, or its target has no price (then `usage` tells). What
+    other attempts may have cost stands with each of them.
     """
 
     request_id: str

@@ -13,6 +13,10 @@ class Evidence(StrEnum):
     NONE = "none"
 
 
+BYTES_PER_TOKEN = 4
+"""For estimates where the provider reports nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens by class. Prompt tokens include cached and cache-written ones, completion tokens
@@ -29,3 +33,8 @@ class Usage:
     def is_zero(self) -> bool:
         """Whether nothing at all was used."""
         return self.prompt_tokens == 0 and self.completion_tokens == 0
+
+
+def estimated_usage(prompt_bytes: int, completion_tokens: int) -> Usage:
+    """What an attempt used, as far as it can be told from outside."""
+    return Usage(-(-prompt_bytes // BYTES_PER_TOKEN), completion_tokens)

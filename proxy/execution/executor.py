@@ -6,14 +6,16 @@ from proxy.deadlines import Deadlines
 from proxy.domain.catalog import Target
 from proxy.domain.decision import Decision
 from proxy.domain.outcome import TIMEOUTS, Failure, FailureKind
+from proxy.domain.price import cost_of
 from proxy.domain.record import Attempt
 from proxy.domain.request import Request
+from proxy.domain.usage import estimated_usage
 from proxy.errors import GatewayError, UpstreamRefusal
 from proxy.execution.next_step import GiveUp, Try, next_step
 from proxy.execution.opening import Opening, open_answer
 from proxy.execution.settle import Entry
 from proxy.ports import Call, Clock, Provider
-from proxy.units import LoopSeconds
+from proxy.units import LoopSeconds, NanoUsd
 
 
 class Executor:
@@ -81,15 +83,22 @@ class Executor:
 
 def _attempt_of(call: Call, result: Opening | Failure | None, elapsed_s: float) -> Attempt:
     failure = result if isinstance(result, Failure) else None
+    # Interrupted (the client left): the provider may have begun to work.
+    maybe_billed = failure.maybe_billed if failure else result is None
     return Attempt(
         target_id=call.target.id,
         failure=failure.kind if failure else None,
         status=failure.status if failure else None,
         elapsed_ms=elapsed_s * 1000,
         fresh_connection=call.fresh_connection,
-        # Interrupted (the client left): the provider may have begun to work.
-        maybe_billed=failure.maybe_billed if failure else result is None,
+        maybe_billed=maybe_billed,
+        maybe_nanousd=_prompt_cost(call) if maybe_billed else None,
     )
+
+
+def _prompt_cost(call: Call) -> NanoUsd | None:
+    price = call.target.price
+    return None if price is None else cost_of(estimated_usage(call.request.prompt_bytes, 0), price)
 
 
 def _no_target(decision: Decision) -> GatewayError:

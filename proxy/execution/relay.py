@@ -4,7 +4,7 @@ The commit point lies behind: nothing here is retried. The upstream pushes; what
 through the tap, which reads along and holds back no more than an unfinished event.
 """
 
-from proxy.domain.outcome import BROKEN, Ending
+from proxy.domain.outcome import Ending
 from proxy.errors import GatewayError
 from proxy.execution.opening import Opening, Tap
 from proxy.ports import Head, Sink
@@ -71,7 +71,7 @@ async def relay(opening: Opening, sink: Sink, headers: tuple[tuple[str, str], ..
     if ending is Ending.COMPLETE:
         sink.end()
     else:
-        _break_off(opening, sink, ending)
+        sink.break_off(GatewayError("provider_interrupted", kind=ending.value))
     return ending
 
 
@@ -100,9 +100,3 @@ def _finish(tap: Tap, tapped: TappedSink, *, stream: bool) -> Ending:
     if stream and not tap.done:
         tapped.send(DONE_EVENT)  # some servers end without it; clients count on it
     return Ending.COMPLETE
-
-
-def _break_off(opening: Opening, sink: Sink, ending: Ending) -> None:
-    if ending in BROKEN and opening.stream and not sink.closed:
-        sink.write(b"\n\n")  # ends an event that was left unfinished; else means nothing
-    sink.break_off(GatewayError("provider_interrupted", kind=ending.value))

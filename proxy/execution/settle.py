@@ -16,7 +16,7 @@ from proxy.domain.price import cost_of
 from proxy.domain.record import Attempt, Record
 from proxy.domain.request import Request
 from proxy.domain.tenant import Identity
-from proxy.domain.usage import Evidence, Usage
+from proxy.domain.usage import Evidence, Usage, estimated_usage
 from proxy.errors import GatewayError, Side
 from proxy.execution.opening import Opening
 from proxy.ports import Clock, Exchange, Meter, Recorder
@@ -24,9 +24,6 @@ from proxy.units import LoopSeconds, NanoUsd, UnixMs
 
 CLIENT_LEFT = 499
 """What the log says of a client that left before its answer began, as nginx does."""
-
-BYTES_PER_TOKEN = 4
-"""For estimates where the provider reports nothing."""
 
 
 @dataclass(slots=True)
@@ -122,11 +119,8 @@ def usage_of(entry: Entry) -> tuple[Usage, Evidence]:
     if tap.usage is not None:
         return tap.usage, Evidence.REPORTED_ZERO if tap.usage.is_zero else Evidence.REPORTED
     writes = entry.request.endpoint is not Endpoint.EMBEDDINGS
-    estimate = Usage(
-        prompt_tokens=-(-entry.request.prompt_bytes // BYTES_PER_TOKEN),
-        completion_tokens=tap.completion_tokens_seen if writes else 0,
-    )
-    return estimate, Evidence.ESTIMATED
+    seen = tap.completion_tokens_seen if writes else 0
+    return estimated_usage(entry.request.prompt_bytes, seen), Evidence.ESTIMATED
 
 
 def _cost_of(opening: Opening | None, usage: Usage) -> NanoUsd | None:

@@ -8,8 +8,10 @@ from proxy.domain.decision import Decision, Reason, Rejection
 from proxy.domain.facts import Facts
 from proxy.domain.snapshot import Snapshot
 
-BYTES_PER_TOKEN_AT_MOST = 12
-"""No tokenizer in use packs more text into a token on average; a longer prompt cannot fit."""
+BYTES_PER_TOKEN_AT_MOST = 128
+"""The longest text of a token in the public vocabularies (cl100k, o200k: a run of spaces). What
+is longer than the window by this count fits under no tokenizer.
+"""
 
 
 def decide(facts: Facts, snapshot: Snapshot) -> Decision:

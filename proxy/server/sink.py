@@ -124,7 +124,8 @@ class ClientSink:
             self._answer(error)
             return
         if self._stream:
-            self.write(error_event(error, self._request_id))
+            # The blank line ends an event that was left unfinished; else it means nothing.
+            self.write(b"\n\n" + error_event(error, self._request_id))
         self._keep_alive = False
         if self.paused:
             transport.abort()  # it reads nothing: nothing can be flushed

@@ -107,6 +107,7 @@ def _attempt(attempt: Attempt) -> dict[str, object]:
         "ms": _rounded(attempt.elapsed_ms),
         "fresh_connection": attempt.fresh_connection,
         "maybe_billed": attempt.maybe_billed,
+        "maybe_nanousd": attempt.maybe_nanousd,
     }
 
 

@@ -69,7 +69,7 @@ async def test_reported_usage_is_the_bill(
     assert 0 <= row["first_byte_ms"] <= row["total_ms"]
     (attempt,) = row["attempts"]
     assert (attempt["target"], attempt["failure"]) == ("first/sim-medium", None)
-    assert attempt["maybe_billed"] is False
+    assert (attempt["maybe_billed"], attempt["maybe_nanousd"]) == (False, None)
 
 
 async def test_reported_zero_is_a_figure(gateway: GatewayUnderTest) -> None:
@@ -200,6 +200,7 @@ async def test_client_that_leaves_before_its_answer_is_a_499(gateway: GatewayUnd
     assert (row["target"], row["first_byte_ms"], row["sent_bytes"]) == (None, None, 0)
     (attempt,) = row["attempts"]
     assert (attempt["failure"], attempt["maybe_billed"]) == (None, True)
+    assert (row["cost_nanousd"], attempt["maybe_nanousd"] > 0) == (None, True)
     await gateway.simulator.until(lambda: gateway.simulator.providers["first"].stats.cancelled == 1)
     assert gateway.calls("second") == 0
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.domain.outcome import BROKEN, TIMEOUTS, Ending, Failure, FailureKind, kind_of_status
+from proxy.domain.outcome import TIMEOUTS, Ending, Failure, FailureKind, kind_of_status
 
 STATUSES = {
     101: FailureKind.BAD_REPLY,
@@ -85,15 +85,3 @@ def test_refusal_before_work_is_not_billed(kind: FailureKind) -> None:
 def test_timeouts_are_those_that_a_longer_wait_could_mend() -> None:
     """Connecting and the first byte."""
     assert {FailureKind.CONNECT_TIMEOUT, FailureKind.FIRST_BYTE_TIMEOUT} == TIMEOUTS
-
-
-def test_client_is_told_of_what_it_did_not_do_itself() -> None:
-    """Of a client that left or stalled nobody is told; a refusal and a failure are answers."""
-    quiet = {
-        Ending.COMPLETE,
-        Ending.CLIENT_GONE,
-        Ending.CLIENT_STALLED,
-        Ending.REFUSED,
-        Ending.FAILED,
-    }
-    assert set(Ending) - quiet == BROKEN
