@@ -20,6 +20,7 @@ from proxy.domain.catalog import Timeouts
 from proxy.domain.outcome import Ending, FailureKind
 from proxy.ports import Push
 from proxy.providers.stall import Stalled, StallWatch
+from proxy.providers.upstream import writable_by
 from proxy.tasks import Supervisor
 from proxy.units import LoopSeconds
 
@@ -30,6 +31,10 @@ REST_S = 0.1
 """How long a connection may take to deliver the end of a body whose content is complete."""
 
 _READ_BUFFER_BYTES = 64 * 1024
+
+
+_BROKEN_BODY = (aiohttp.ClientError, RuntimeError)
+"""aiohttp says RuntimeError where the connection went before the reader came."""
 
 
 class ClientTransport:
@@ -148,6 +153,11 @@ class HttpReply:
         self._worth_keeping = False
         self._closed = False
         self.content_type = response.headers.get("Content-Type", "").split(";")[0].strip().lower()
+        connection = response.connection
+        protocol = None if connection is None else connection.protocol
+        self._lost = None if protocol is None else protocol.closed
+        if self._lost is not None:
+            self._lost.add_done_callback(self._connection_lost)
 
     @property
     def status(self) -> int:
@@ -168,7 +178,7 @@ class HttpReply:
         """The next bytes of the body, empty at its clean end."""
         try:
             return await self._response.content.readany()
-        except aiohttp.ClientError:
+        except _BROKEN_BODY:
             return FailureKind.DISCONNECTED
 
     async def relay_to(self, push: Push) -> Ending:
@@ -183,12 +193,13 @@ class HttpReply:
                     push.write(data)
                     if push.paused:
                         watch.rest()
-                        if not await push.writable():
-                            return Ending.CLIENT_STALLED
+                        stopped = await writable_by(push, self._deadline)
+                        if stopped is not None:
+                            return stopped
                     watch.moved()
             except Stalled as stall:
                 return stall.ending
-            except aiohttp.ClientError:
+            except _BROKEN_BODY:
                 return Ending.UPSTREAM_CUT
         self._worth_keeping = True
         return Ending.COMPLETE
@@ -208,6 +219,8 @@ class HttpReply:
         if self._closed:
             return
         self._closed = True
+        if self._lost is not None:
+            self._lost.remove_done_callback(self._connection_lost)
         if self._response.content.at_eof():
             self._response.release()
         elif self._worth_keeping:
@@ -215,13 +228,20 @@ class HttpReply:
         else:
             self._response.close()
 
+    def _connection_lost(self, _: asyncio.Future[None]) -> None:
+        # Framing that cannot be parsed closes aiohttp's connection without a word to whoever
+        # reads the body, who would wait for ever.
+        content = self._response.content
+        if not content.is_eof() and content.exception() is None:
+            content.set_exception(aiohttp.ClientPayloadError("the connection is gone"))
+
     async def _read_rest(self) -> None:
         try:
             async with asyncio.timeout(REST_S):
                 while await self._response.content.readany():
                     pass
             self._response.release()
-        except (TimeoutError, aiohttp.ClientError):
+        except (TimeoutError, *_BROKEN_BODY):
             self._response.close()
         except asyncio.CancelledError:
             self._response.close()

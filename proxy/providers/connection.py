@@ -11,10 +11,14 @@ from typing import Final, cast
 from proxy.domain.outcome import Ending, FailureKind
 from proxy.ports import Push
 from proxy.providers.http1 import BadResponse, ResponseParser
+from proxy.providers.upstream import writable_by
 from proxy.units import LoopSeconds
 
 HIGH_WATER_BYTES: Final = 256 * 1024
 """What is buffered of a body that nobody reads yet, before the upstream is paused."""
+
+CLOSE_FIRST_S: Final = 1.0
+"""How long before the server, where it says when it will, an idle connection is given up."""
 
 REST_S: Final = 0.1
 """How long a connection may take to deliver the end of a body whose content is complete."""
@@ -22,23 +26,26 @@ REST_S: Final = 0.1
 
 class Connection(asyncio.Protocol):
     """Carries one exchange at a time, the next one only after a whole reply. *on_idle* is told
-    when it may be used again, *on_lost*, once, when it is gone.
+    when it may be used again, within *idle_s*, and *on_lost*, once, when it is gone.
     """
 
     def __init__(
         self,
         on_idle: Callable[["Connection"], None],
         on_lost: Callable[["Connection"], None],
+        idle_s: float,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self._on_idle = on_idle
         self._on_lost = on_lost
+        self._idle_s = idle_s
         self._parser = ResponseParser()
         self._transport: asyncio.Transport | None = None
         self._reply: Http1Reply | None = None
         self._paused = False
         self._used = False
-        self.idle_since = 0.0
+        self._peer_ended = False
+        self.idle_until = 0.0
 
     @property
     def is_open(self) -> bool:
@@ -63,7 +70,7 @@ class Connection(asyncio.Protocol):
         written = transport.get_write_buffer_size() == 0
         if written and self._parser.may_reuse and not transport.is_closing():
             self.resume()
-            self.idle_since = self.loop.time()
+            self.idle_until = self.loop.time() + self._may_rest_s()
             self._on_idle(self)
         else:
             self.drop()
@@ -74,8 +81,12 @@ class Connection(asyncio.Protocol):
         self.loop.call_later(REST_S, self._give_up, reply)
 
     def drop(self) -> None:
-        """Close at once, which cancels what the upstream may be doing."""
+        """Close at once, which cancels what the upstream may be doing; the reply was left."""
         self._reply = None
+        self.sever()
+
+    def sever(self) -> None:
+        """Close at once; a reply that is under way is told that it broke."""
         if self._transport is not None:
             self._transport.abort()
 
@@ -112,12 +123,18 @@ class Connection(asyncio.Protocol):
         else:
             reply.advance()
 
+    def eof_received(self) -> None:
+        """The peer ended its side: by FIN, or below TLS by close_notify and by nothing less."""
+        self._peer_ended = True
+        # Not left to the loop, whose close waits until a peer that may be gone takes our bytes.
+        self.sever()
+
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is gone; for a body without framing that is its end."""
+        """The connection is gone; where the peer ended it, a body without framing is whole."""
         self._transport = None
         reply, self._reply = self._reply, None
         if reply is not None:
-            if exc is None and self._parser.ends_with_connection:
+            if self._peer_ended and self._parser.ends_with_connection:
                 self._parser.complete = True
                 reply.advance()
             elif self._used and not reply.began:
@@ -130,6 +147,10 @@ class Connection(asyncio.Protocol):
     def _give_up(self, reply: "Http1Reply") -> None:
         if self._reply is reply:
             self.drop()
+
+    def _may_rest_s(self) -> float:
+        stated = self._parser.keep_alive_s
+        return self._idle_s if stated is None else min(self._idle_s, stated - CLOSE_FIRST_S)
 
 
 class Http1Reply:
@@ -209,10 +230,10 @@ class Http1Reply:
 
     async def relay_to(self, push: Push) -> Ending:
         """Push the rest of the body into *push* as it arrives."""
-        if self._buffer:
+        if self._buffer and not push.closed:
             push.write(bytes(self._buffer))
-            self._buffer.clear()
-        self._push = push
+        self._buffer.clear()
+        self._push = None if push.closed else push
         self._moved()
         self._timer = self._loop.call_at(min(self._due, self._deadline), self._look)
         try:
@@ -220,8 +241,9 @@ class Http1Reply:
                 if push.paused:
                     self._connection.pause()
                     self._due = float("inf")  # what passes now is no fault of the upstream
-                    if not await push.writable():
-                        return Ending.CLIENT_STALLED
+                    stopped = await writable_by(push, self._deadline)
+                    if stopped is not None:
+                        return stopped
                     self._moved()
                 else:
                     self._connection.resume()
@@ -269,7 +291,10 @@ class Http1Reply:
             self._moved()
             if push.paused:
                 self._connection.pause()  # now: the loop may have more to hand over in this turn
-        if self._complete or push.paused or push.closed:
+        if push.closed:
+            self._push = None  # what else comes in this turn is not wanted
+            self._wake()
+        elif self._complete or push.paused:
             self._wake()
 
     def broken(self, kind: FailureKind) -> None:

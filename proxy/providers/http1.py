@@ -4,14 +4,22 @@ llhttp bounds neither a head nor a chunk's extensions, and takes transfer coding
 not undo. Whatever is out of bounds or ambiguous is refused: the connection is then of no use.
 """
 
+import re
 from typing import Final
 
 import httptools
 
 MAX_HEAD_BYTES: Final = 64 * 1024
 MAX_HEADERS: Final = 200
-MAX_SILENT_BYTES: Final = 16 * 1024
-"""Bytes of a body that bring nothing: chunk extensions, or the digits of one size."""
+"""Both count all heads of one answer: the interim ones (1xx), its own, and the trailer."""
+
+MAX_FRAMING_BYTES: Final = 16 * 1024
+FRAMING_PER_BODY_BYTE: Final = 32
+"""How much more than a body's own bytes may come with it: chunk sizes, extensions, trailers. A
+chunk of one byte needs five, so that who chunks at all honestly never comes near.
+"""
+
+_KEEP_ALIVE_S = re.compile(r"(?:^|[ ,])timeout=([0-9]{1,6})(?:$|[ ,])", re.IGNORECASE)
 
 
 class BadResponse(Exception):  # noqa: N818 - what came, not what we did
@@ -23,19 +31,21 @@ class ResponseParser:
 
     After `feed`: `status` and `headers` (names in lower case, last one wins) once the head is
     whole, `take_body` for what came of the body, `complete` at its end. `surplus`: bytes came
-    after it. `begin` makes ready for the next response.
+    after it, which are dropped and spoil the connection but not the response before them.
+    `begin` makes ready for the next response.
     """
 
     __slots__ = (
         "_body",
+        "_body_bytes",
         "_coding_count",
+        "_framing_bytes",
         "_head_bytes",
-        "_head_whole",
+        "_header_count",
         "_keep_alive",
         "_length_count",
         "_parser",
-        "_progress",
-        "_silent_bytes",
+        "_unfinished_bytes",
         "_until_eof",
         "complete",
         "headers",
@@ -55,7 +65,15 @@ class ResponseParser:
         self.complete = False
         self.surplus = False
         self._body.clear()
-        self._start_head()
+        self._body_bytes = 0
+        self._framing_bytes = 0
+        self._head_bytes = 0
+        self._header_count = 0
+        self._unfinished_bytes = 0
+        self._length_count = 0
+        self._coding_count = 0
+        self._until_eof = False
+        self._keep_alive = False
 
     def feed(self, data: bytes) -> None:
         """Parse *data*.
@@ -63,21 +81,21 @@ class ResponseParser:
         Raises:
             BadResponse: out of bounds, or not HTTP/1.1 as we take it.
         """
-        self._progress = False
+        in_body = self.status is not None
+        self._body_bytes = 0
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            raise BadResponse from None
+            if not self.complete:
+                raise BadResponse from None
+            self.surplus = True
+            return
         if self.status is None:
-            self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD_BYTES:
+            self._unfinished_bytes += len(data)
+            if self._unfinished_bytes > MAX_HEAD_BYTES:
                 raise BadResponse
-        elif self._progress:
-            self._silent_bytes = 0
-        else:
-            self._silent_bytes += len(data)
-            if self._silent_bytes > MAX_SILENT_BYTES:
-                raise BadResponse
+        elif in_body:
+            self._weigh_framing(len(data))
 
     def take_body(self) -> bytes:
         """What came of the body since the last call, in one piece; may be empty."""
@@ -98,75 +116,81 @@ class ResponseParser:
         """Whether another response may follow on this connection."""
         return self.complete and self._keep_alive and not self.surplus and not self._until_eof
 
+    @property
+    def keep_alive_s(self) -> float | None:
+        """How long the server says it keeps the connection, None if it does not say."""
+        stated = self.headers.get("keep-alive")
+        found = None if stated is None else _KEEP_ALIVE_S.search(stated)
+        return None if found is None else float(found[1])
+
     # What llhttp calls.
 
     def on_message_begin(self) -> None:
         """A response begins; a second one was not asked for."""
         if self.complete:
-            self.surplus = True
+            raise BadResponse
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A field of the head, or of the trailer, which is counted and dropped."""
-        self._progress = True
-        self._head_bytes += len(name) + len(value)
-        if self._head_bytes > MAX_HEAD_BYTES or self.surplus:
+        """A field of a head, or of the trailer, which is counted and dropped."""
+        self._header_count += 1
+        self._head_bytes += len(name) + len(value) + 4
+        if self._head_bytes > MAX_HEAD_BYTES or self._header_count > MAX_HEADERS:
             raise BadResponse
-        if self._head_whole:
+        if self.status is not None:
             return
         key = name.decode("latin-1").lower()
-        self._length_count += key == "content-length"
-        self._coding_count += key == "transfer-encoding"
+        if key == "content-length":
+            self._length_count += 1
+        elif key == "transfer-encoding":
+            self._coding_count += 1
+            # Exactly this: llhttp and we could read anything around it differently.
+            if value.lower() != b"chunked":
+                raise BadResponse
         self.headers[key] = value.decode("latin-1").strip()
-        if len(self.headers) > MAX_HEADERS:
-            raise BadResponse
 
     def on_headers_complete(self) -> None:
-        """The head is whole."""
-        self._progress = True
-        status = self._parser.get_status_code()
-        if self.surplus or status < 100:
+        """A head is whole."""
+        parser = self._parser
+        status = parser.get_status_code()
+        version = parser.get_http_version()
+        if version not in ("1.1", "1.0"):
             raise BadResponse
-        if status < 200:
-            return
-        self._check_framing(status)
-        # llhttp forgets this as soon as the response is whole.
-        self._keep_alive = self._parser.should_keep_alive()
-        self._head_whole = True
-        self.status = status
+        self._head_bytes += len("HTTP/1.1 200\r\n\r\n")
+        if status >= 200:
+            self._check_framing(status, version)
+            # llhttp forgets this as soon as the response is whole.
+            self._keep_alive = self._keep_alive and parser.should_keep_alive()
+            self.status = status
+        elif status < 100 or status == 101 or self._length_count or self._coding_count:
+            # No body goes with an interim response, and we asked for no other protocol.
+            raise BadResponse
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body."""
-        self._progress = True
+        self._body_bytes += len(body)
         self._body.append(body)
-
-    def on_chunk_header(self) -> None:
-        """A chunk's size was read."""
-        self._progress = True
 
     def on_message_complete(self) -> None:
         """The response is whole; an interim one (1xx) is followed by the one we wait for."""
-        self._progress = True
         if self.status is None:
             self.headers.clear()
-            self._start_head()
         else:
             self.complete = True
 
-    def _start_head(self) -> None:
-        self._head_bytes = 0
-        self._head_whole = False
-        self._silent_bytes = 0
-        self._length_count = 0
-        self._coding_count = 0
-        self._until_eof = False
-        self._keep_alive = False
-        self._progress = False
-
-    def _check_framing(self, status: int) -> None:
-        if self._length_count > 1 or self._coding_count > 1:
+    def _check_framing(self, status: int, version: str) -> None:
+        if self._length_count + self._coding_count > 1:
             raise BadResponse
-        if self._coding_count:
-            if self._length_count or self.headers["transfer-encoding"].lower() != "chunked":
-                raise BadResponse
-        elif not self._length_count:
-            self._until_eof = status not in (204, 304)
+        framed = self._length_count + self._coding_count == 1
+        if status in (204, 304):
+            # No body, whatever is said of one; who says so may yet send it.
+            self._keep_alive = not framed
+        else:
+            self._until_eof = not framed
+            # RFC 9112 6.1: chunks of HTTP/1.0 are read, but the connection is not trusted.
+            self._keep_alive = version == "1.1" or not self._coding_count
+
+    def _weigh_framing(self, fed_bytes: int) -> None:
+        framing = self._framing_bytes + fed_bytes - FRAMING_PER_BODY_BYTE * self._body_bytes
+        if framing > MAX_FRAMING_BYTES:
+            raise BadResponse
+        self._framing_bytes = max(framing, 0)

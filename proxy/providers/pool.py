@@ -1,9 +1,16 @@
-"""Connections to one origin: how many, which is free, which is too old. I/O: sockets, DNS."""
+"""Connections to one origin: how many, which is free, which is too old. I/O: sockets, DNS.
+
+The rules: a place is held from before the connecting until the connection is gone. What becomes
+free, a connection or a place, goes to the one who waited longest, by name, so that nobody who
+comes later can take it first; who was given something and no longer wants it passes it on.
+"""
 
 import asyncio
 import socket
 import ssl
 from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final
 
 import aiohappyeyeballs
@@ -11,11 +18,24 @@ import aiohappyeyeballs
 from proxy.domain.outcome import FailureKind
 from proxy.providers.connection import Connection
 
-IDLE_S: Final = 15.0
-"""Shorter than the keep-alive of any server we know, so that we close first."""
+IDLE_S: Final = 4.0
+"""Shorter than the keep-alive of the servers that people run themselves (uvicorn, Node and
+llama.cpp: 5 s), so that we close first.
+"""
+
+IDLE_TLS_S: Final = 15.0
+"""The same where a connection costs more to make, and hosts keep it for a minute at least."""
 
 HAPPY_EYEBALLS_S: Final = 0.25
-"""RFC 8305: how long an address family is given before the other is tried beside it."""
+"""RFC 8305: how long an address is given before the next is tried beside it."""
+
+
+@dataclass(slots=True, eq=False)
+class _Waiter:
+    """Somebody in the queue. Given: a connection, or None for a place to make one in."""
+
+    given: "asyncio.Future[Connection | None]"
+    fresh: bool
 
 
 class Pool:
@@ -40,16 +60,20 @@ class Pool:
         self._tls = tls
         self._max_connections = max_connections
         self._connect_s = connect_s
+        self._idle_s = IDLE_S if tls is None else IDLE_TLS_S
+        self._places_taken = 0
         self._open: set[Connection] = set()
-        self._connecting = 0
-        self._idle: list[Connection] = []
-        self._waiters: deque[asyncio.Future[None]] = deque()
+        self._idle: dict[Connection, None] = {}
+        self._waiters: deque[_Waiter] = deque()
         self._sweeper: asyncio.TimerHandle | None = None
+        self._closed = False
 
     async def acquire(self, *, fresh: bool = False) -> Connection | FailureKind:
         """A connection for one exchange; *fresh*: one that carried none yet. Waits at most
         `connect_s`, for a free place and the connecting together.
         """
+        if self._closed:
+            return FailureKind.CONNECT
         if not fresh and (connection := self._take_idle()) is not None:
             return connection
         try:
@@ -59,88 +83,133 @@ class Pool:
             return FailureKind.CONNECT_TIMEOUT
         except ssl.SSLError:
             return FailureKind.TLS
-        except OSError:
+        except (OSError, RuntimeError, UnicodeError):
+            # uvloop has a RuntimeError for some addresses; a name can be none that DNS takes.
             return FailureKind.CONNECT
 
     def close(self) -> None:
-        """Drop every connection."""
+        """Drop every connection, whoever uses it or waits for one, and make no more."""
+        self._closed = True
         if self._sweeper is not None:
             self._sweeper.cancel()
+        while (waiter := self._first_waiter()) is not None:
+            waiter.given.set_exception(ConnectionAbortedError())
         for connection in tuple(self._open):
-            connection.drop()
+            connection.sever()
 
     def _take_idle(self) -> Connection | None:
-        oldest = self._loop.time() - IDLE_S
+        now = self._loop.time()
         while self._idle:
-            connection = self._idle.pop()
-            if connection.is_open and connection.idle_since > oldest:
+            connection, _ = self._idle.popitem()
+            if connection.is_open and connection.idle_until > now:
                 return connection
-            connection.drop()
+            connection.sever()
         return None
 
     async def _wait_for_one(self, *, fresh: bool) -> Connection:
-        while True:
-            if not fresh and (connection := self._take_idle()) is not None:
-                return connection
-            if len(self._open) + self._connecting < self._max_connections:
-                return await self._connect()
-            if fresh and self._idle:
-                self._idle.pop().drop()  # makes room, in a moment
-            await self._turn()
+        if self._places_taken < self._max_connections:
+            self._places_taken += 1
+            return await self._connect()
+        if (oldest := next(iter(self._idle), None)) is not None:
+            del self._idle[oldest]  # only who wants a fresh one finds any here
+            oldest.sever()
+        given = await self._turn(_Waiter(self._loop.create_future(), fresh))
+        while given is not None:
+            if given.is_open:
+                return given
+            # Lost on the way here, and its place with it: whose turn it was is still the first.
+            given = await self._turn(_Waiter(self._loop.create_future(), fresh), first=True)
+        return await self._connect()
 
-    async def _turn(self) -> None:
-        waiter = self._loop.create_future()
-        self._waiters.append(waiter)
+    async def _turn(self, waiter: _Waiter, *, first: bool = False) -> Connection | None:
+        if self._closed:
+            raise ConnectionAbortedError
+        if first:
+            self._waiters.appendleft(waiter)
+        else:
+            self._waiters.append(waiter)
         try:
-            await waiter
+            return await waiter.given
         except asyncio.CancelledError:
-            if waiter.done() and not waiter.cancelled():
-                self._wake_one()  # the place that was ours to take is another's now
+            if waiter.given.cancelled():
+                with suppress(ValueError):
+                    self._waiters.remove(waiter)
+            else:
+                self._pass_on(waiter.given)
             raise
 
+    def _pass_on(self, given: "asyncio.Future[Connection | None]") -> None:
+        if given.exception() is not None:
+            return
+        connection = given.result()
+        if connection is None:
+            self._place_freed()
+        elif connection.is_open:
+            self._given_back(connection)
+
     async def _connect(self) -> Connection:
-        self._connecting += 1
+        """Connect in a place that is already ours; it is free again if that fails."""
         try:
-            addresses = await self._loop.getaddrinfo(
-                self._host, self._port, type=socket.SOCK_STREAM
-            )
-            sock = await aiohappyeyeballs.start_connection(
-                addresses, happy_eyeballs_delay=HAPPY_EYEBALLS_S, interleave=1, loop=self._loop
-            )
-            _, connection = await self._loop.create_connection(
-                lambda: Connection(self._given_back, self._lost),
-                sock=sock,
-                ssl=self._tls,
-                server_hostname=self._host if self._tls is not None else None,
-            )
-        finally:
-            self._connecting -= 1
-            self._wake_one()
+            connection = await self._connected()
+        except BaseException:
+            self._place_freed()
+            raise
         self._open.add(connection)
         return connection
 
+    async def _connected(self) -> Connection:
+        addresses = await self._loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+        sock = await aiohappyeyeballs.start_connection(
+            addresses, happy_eyeballs_delay=HAPPY_EYEBALLS_S, interleave=1, loop=self._loop
+        )
+        _, connection = await self._loop.create_connection(
+            lambda: Connection(self._given_back, self._lost, self._idle_s),
+            sock=sock,
+            ssl=self._tls,
+            server_hostname=self._host if self._tls is not None else None,
+        )
+        if self._closed or not connection.is_open:
+            connection.sever()
+            raise ConnectionAbortedError
+        return connection
+
     def _given_back(self, connection: Connection) -> None:
-        self._idle.append(connection)
-        self._wake_one()
-        if self._sweeper is None:
-            self._sweeper = self._loop.call_later(IDLE_S, self._sweep)
+        if self._closed:
+            connection.sever()
+            return
+        waiter = self._first_waiter()
+        if waiter is None:
+            self._idle[connection] = None
+            if self._sweeper is None:
+                self._sweeper = self._loop.call_later(self._idle_s, self._sweep)
+        elif waiter.fresh:
+            connection.sever()  # its place goes to them
+        else:
+            waiter.given.set_result(connection)
 
     def _lost(self, connection: Connection) -> None:
+        if connection not in self._open:
+            return  # so soon that it never counted as one: `_connect` frees its place
         self._open.discard(connection)
-        if connection in self._idle:
-            self._idle.remove(connection)
-        self._wake_one()
+        self._idle.pop(connection, None)
+        self._place_freed()
 
-    def _wake_one(self) -> None:
-        while self._waiters:
-            waiter = self._waiters.popleft()
-            if not waiter.done():
-                waiter.set_result(None)
-                return
+    def _place_freed(self) -> None:
+        waiter = self._first_waiter()
+        if waiter is None:
+            self._places_taken -= 1
+        else:
+            waiter.given.set_result(None)
+
+    def _first_waiter(self) -> _Waiter | None:
+        """Who waited longest and was neither given anything yet nor cancelled in this turn."""
+        while self._waiters and self._waiters[0].given.done():
+            self._waiters.popleft()
+        return self._waiters[0] if self._waiters else None
 
     def _sweep(self) -> None:
-        oldest = self._loop.time() - IDLE_S
-        for connection in [each for each in self._idle if each.idle_since <= oldest]:
-            connection.drop()
-        self._idle = [each for each in self._idle if each.is_open]
-        self._sweeper = self._loop.call_later(IDLE_S, self._sweep) if self._idle else None
+        now = self._loop.time()
+        for connection in [each for each in self._idle if each.idle_until <= now]:
+            del self._idle[connection]
+            connection.sever()
+        self._sweeper = self._loop.call_later(self._idle_s, self._sweep) if self._idle else None

@@ -1,12 +1,13 @@
 """What a dialect needs of HTTP. Two transports offer it: `http1_transport`, and
-`client_transport` by aiohttp's client. Protocols only.
+`client_transport` by aiohttp's client. Protocols, and what both must do alike.
 """
 
+import asyncio
 from collections.abc import Mapping
 from typing import Protocol
 
-from proxy.domain.outcome import FailureKind
-from proxy.ports import Reply
+from proxy.domain.outcome import Ending, FailureKind
+from proxy.ports import Push, Reply
 from proxy.units import LoopSeconds
 
 
@@ -51,3 +52,12 @@ class Transport(Protocol):
 
     async def close(self) -> None:
         """Close every connection."""
+
+
+async def writable_by(push: Push, deadline: LoopSeconds) -> Ending | None:
+    """Wait for *push* until *deadline*; how the relay ends if it may not go on."""
+    try:
+        async with asyncio.timeout_at(deadline):
+            return None if await push.writable() else Ending.CLIENT_STALLED
+    except TimeoutError:
+        return Ending.DEADLINE
