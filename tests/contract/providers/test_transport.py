@@ -1,64 +1,23 @@
-"""What the transports promise, against upstreams that keep no promise."""
+"""What the transports promise of connections, heads and places in the pool."""
 
 import asyncio
 import socket
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-import trustme
 
-from proxy.domain.outcome import Ending, FailureKind
-from proxy.providers.upstream import UpstreamReply
+from proxy.domain.outcome import FailureKind
 from tests.contract.providers.callers import Caller, Client
-from tests.fakes import FakeSink
+from tests.contract.providers.replies import OK, WHOLE, a_used, answered, body_of, sending
 from tests.server.upstream import (
     CHUNKED,
     EVENT_STREAM,
-    JSON_BODY,
     LAST_CHUNK,
     Line,
     RawUpstream,
-    Script,
     chunked,
 )
-
-OK = b"HTTP/1.1 200 OK\r\n"
-WHOLE = JSON_BODY + b"content-length: 2\r\n\r\n{}"
-
-
-def sending(*pieces: bytes, then: str = "") -> Script:
-    """A script that sends *pieces* one by one; then cuts, resets or stays silent, if so told."""
-
-    async def script(line: Line) -> None:
-        for piece in pieces:
-            await line.send(piece)
-        if then == "cut":
-            line.cut()
-        elif then == "reset":
-            line.reset()
-        elif then == "silence":
-            await line.until_left()
-
-    return script
-
-
-async def answered(caller: Caller, **options: float) -> UpstreamReply:
-    """A reply, which must begin."""
-    reply = await caller.post(**options)
-    assert not isinstance(reply, FailureKind), reply
-    return reply
-
-
-async def body_of(reply: UpstreamReply) -> bytes | FailureKind:
-    """The whole body, or what it broke with."""
-    whole = b""
-    while not isinstance(piece := await reply.read(), FailureKind):
-        if not piece:
-            return whole
-        whole += piece
-    return piece
 
 
 async def test_call_and_reply_are_whole(caller: Caller, upstream: RawUpstream) -> None:
@@ -189,15 +148,6 @@ async def test_what_is_no_reply_is_a_failure(
     reply.close()
 
 
-async def a_used(caller: Caller, upstream: RawUpstream) -> None:
-    """Make a call that ends well, so that its connection is kept."""
-    upstream.answers(sending(WHOLE))
-    reply = await answered(caller)
-    assert await body_of(reply) == b"{}"
-    reply.close()
-    await upstream.until_answered()
-
-
 @pytest.mark.parametrize("then", ["cut", "reset"])
 async def test_death_of_a_reused_connection_is_told_apart(
     caller: Caller, upstream: RawUpstream, then: str
@@ -295,249 +245,6 @@ async def test_bytes_on_an_idle_connection_drop_it(client: Client, upstream: Raw
     assert upstream.connections == 2
 
 
-BROKEN_BODIES = {
-    "cut": (JSON_BODY + b"content-length: 9\r\n\r\n", b"{}", "cut"),
-    "reset": (JSON_BODY + b"content-length: 9\r\n\r\n", b"{}", "reset"),
-    "chunks cut": (JSON_BODY + CHUNKED, chunked(b"{}"), "cut"),
-    "chunks cut within one": (JSON_BODY + CHUNKED, b"9\r\n{}", "cut"),
-    "chunk with garbage": (JSON_BODY + CHUNKED, chunked(b"{}") + b"zz\r\n", ""),
-    "chunk size with a plus": (JSON_BODY + CHUNKED, chunked(b"{}") + b"+1\r\nx\r\n", ""),
-}
-
-
-@pytest.mark.parametrize("case", BROKEN_BODIES)
-@pytest.mark.parametrize("relayed", [False, True])
-async def test_broken_body_is_a_failure_or_a_cut(
-    client: Client, caller: Caller, upstream: RawUpstream, case: str, relayed: bool
-) -> None:
-    """What came before is handed over; then it is told, by whichever way it is read."""
-    head, body, then = BROKEN_BODIES[case]
-    if not then and not client.is_lean:
-        return  # aiohttp's client does not tell the reader of a body that its framing broke
-
-    async def script(line: Line) -> None:
-        await line.send(head)
-        await line.send(body)
-        await sending(then=then)(line)
-
-    upstream.answers(script)
-    reply = await answered(caller)
-    sink = FakeSink()
-    ended = await reply.relay_to(sink) if relayed else await body_of(reply)
-    reply.close()
-
-    if relayed:
-        assert (ended, sink.written) in [(Ending.UPSTREAM_CUT, b"{}"), (Ending.UPSTREAM_CUT, b"")]
-        assert sink.written == b"{}" or then == "reset" or "chunk" in case
-    else:
-        assert ended in {FailureKind.DISCONNECTED, FailureKind.BAD_REPLY}
-
-
-async def test_body_without_framing_ends_with_the_connection(
-    caller: Caller, upstream: RawUpstream
-) -> None:
-    """Old servers say nothing of a body's length; a clean close is then its end."""
-    upstream.answers(sending(JSON_BODY + b"\r\n", b"{", b"}", then="cut"))
-
-    reply = await answered(caller)
-
-    assert await body_of(reply) == b"{}"
-    reply.close()
-
-
-@pytest.mark.parametrize("status", [204, 304])
-async def test_status_without_a_body_is_whole(
-    caller: Caller, upstream: RawUpstream, status: int
-) -> None:
-    """Nothing is waited for."""
-    upstream.answers(sending(b"HTTP/1.1 %d Nothing\r\n\r\n" % status))
-
-    reply = await answered(caller)
-
-    assert await body_of(reply) == b""
-    reply.close()
-
-
-async def test_relay_pushes_all_and_ends(caller: Caller, upstream: RawUpstream) -> None:
-    """What was read before goes on from there; the connection is kept."""
-    upstream.sends(b"one", b"two", b"three")
-    reply = await answered(caller)
-    first = await reply.read()
-    sink = FakeSink()
-
-    ending = await reply.relay_to(sink)
-    reply.close()
-
-    assert isinstance(first, bytes)
-    assert (ending, first + sink.written) == (Ending.COMPLETE, b"onetwothree")
-    await a_used(caller, upstream)
-    assert upstream.connections == 1
-
-
-async def test_silence_between_chunks_is_a_stall(client: Client, upstream: RawUpstream) -> None:
-    """Each chunk buys the time of one more, and no more."""
-    caller = Caller(client, upstream.url, between_chunks_s=0.05)
-    upstream.answers(sending(EVENT_STREAM + CHUNKED, chunked(b"one"), then="silence"))
-    reply = await answered(caller)
-    sink = FakeSink()
-
-    assert await reply.relay_to(sink) is Ending.UPSTREAM_STALLED
-    assert sink.written == b"one"
-    reply.close()
-    await upstream.until_answered()
-
-
-async def test_deadline_ends_a_body_that_flows(client: Client, upstream: RawUpstream) -> None:
-    """However lively it is."""
-    caller = Caller(client, upstream.url)
-
-    async def script(line: Line) -> None:
-        await line.send(EVENT_STREAM + CHUNKED)
-        while not line.is_closing:
-            await line.send(chunked(b"more"))
-
-    upstream.answers(script)
-    reply = await answered(caller, within_s=0.05)
-
-    assert await reply.relay_to(FakeSink()) is Ending.DEADLINE
-    reply.close()
-
-
-async def test_client_that_does_not_read_ends_the_relay(
-    caller: Caller, upstream: RawUpstream
-) -> None:
-    """Its time is not the upstream's; the upstream is left."""
-    upstream.answers(sending(EVENT_STREAM + CHUNKED, chunked(b"one"), then="silence"))
-    reply = await answered(caller)
-    sink = FakeSink()
-    sink.paused, sink.reads_on = True, False
-
-    assert await reply.relay_to(sink) is Ending.CLIENT_STALLED
-    reply.close()
-    await upstream.until_answered()
-
-
-async def test_sink_that_is_closed_ends_the_relay(caller: Caller, upstream: RawUpstream) -> None:
-    """No more bytes are wanted: the relay ends with the bytes that closed it."""
-    upstream.answers(
-        sending(EVENT_STREAM + CHUNKED, chunked(b"one"), chunked(b"two"), then="silence")
-    )
-    reply = await answered(caller)
-    sink = FakeSink()
-    sink.leaves_after_writes = 1
-
-    assert await reply.relay_to(sink) is Ending.COMPLETE
-    reply.close()
-    await upstream.until_answered()  # REST_S later the connection is dropped
-
-
-async def test_upstream_is_not_read_faster_than_the_client_reads(
-    caller: Caller, upstream: RawUpstream
-) -> None:
-    """While the sink is behind, the upstream is held up by its own full buffers."""
-    flooded = asyncio.Event()
-
-    async def script(line: Line) -> None:
-        await line.send(EVENT_STREAM + CHUNKED)
-        for _ in range(64):
-            await line.flood(chunked(b"x" * 1_000_000))
-        flooded.set()
-
-    class Behind(FakeSink):
-        def write(self, data: bytes) -> None:
-            super().write(data)
-            self.paused = True
-
-        async def writable(self) -> bool:
-            await asyncio.Event().wait()
-            return True
-
-    upstream.answers(script)
-    reply = await answered(caller)
-    sink = Behind()
-    async with asyncio.TaskGroup() as tasks:
-        relaying = tasks.create_task(reply.relay_to(sink))
-        while not sink.written:
-            await asyncio.sleep(0)
-        for _ in range(200):
-            await asyncio.sleep(0)
-        relaying.cancel()
-    reply.close()
-
-    assert not flooded.is_set()
-    assert len(sink.written) < 4_000_000
-
-
-async def test_reply_that_is_not_read_is_held_up(caller: Caller, upstream: RawUpstream) -> None:
-    """Before anybody reads, no more than a bounded few bytes are taken from the upstream."""
-    flooded = asyncio.Event()
-
-    async def script(line: Line) -> None:
-        await line.send(EVENT_STREAM + CHUNKED)
-        for _ in range(64):
-            await line.flood(chunked(b"x" * 1_000_000))
-        flooded.set()
-
-    upstream.answers(script)
-    reply = await answered(caller)
-    for _ in range(500):
-        await asyncio.sleep(0)
-
-    assert not flooded.is_set()
-    reply.close()
-    reply.close()
-
-
-async def test_reply_that_is_left_cancels_the_upstream(
-    caller: Caller, upstream: RawUpstream
-) -> None:
-    """Closing in the middle drops the connection; the next call makes its own."""
-    upstream.answers(sending(EVENT_STREAM + CHUNKED, chunked(b"one"), then="silence"))
-    reply = await answered(caller)
-    reply.close()
-    await upstream.until_answered()
-
-    await a_used(caller, upstream)
-    assert upstream.connections == 2
-
-
-async def test_wait_for_a_head_that_is_left_cancels_the_upstream(
-    client: Client, upstream: RawUpstream
-) -> None:
-    """A client that leaves before its answer takes the connection along, and its place is free."""
-    caller = Caller(client, upstream.url, max_connections=1)
-    upstream.answers(sending(then="silence"))
-    async with asyncio.TaskGroup() as tasks:
-        waiting = tasks.create_task(caller.post())
-        while not upstream.bodies:
-            await asyncio.sleep(0)
-        waiting.cancel()
-    await upstream.until_answered()
-
-    await a_used(caller, upstream)
-
-
-async def test_interrupted_read_loses_no_bytes(caller: Caller, upstream: RawUpstream) -> None:
-    """A wait that was given up can be taken up again."""
-    go_on = asyncio.Event()
-
-    async def script(line: Line) -> None:
-        await line.send(EVENT_STREAM + CHUNKED)
-        await go_on.wait()
-        await line.pieces([b"one"])
-        await line.send(LAST_CHUNK)
-
-    upstream.answers(script)
-    reply = await answered(caller)
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.01):
-            await reply.read()
-    go_on.set()
-
-    assert await body_of(reply) == b"one"
-    reply.close()
-
-
 async def test_nobody_there_is_a_failure_to_connect(client: Client) -> None:
     """A refused connection and a name that means nothing are told without an exception."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -620,69 +327,3 @@ async def test_connection_that_is_slammed_is_a_failure(client: Client) -> None:
         kinds = {await caller.post() for _ in range(30)}
 
     assert kinds <= {FailureKind.DISCONNECTED, FailureKind.CONNECT}
-
-
-class Secured:
-    """A certificate for 127.0.0.1, and the contexts of both sides."""
-
-    def __init__(self, name: str = "127.0.0.1") -> None:
-        authority = trustme.CA()
-        self.server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority.issue_cert(name).configure_cert(self.server)
-        self.client = ssl.create_default_context()
-        authority.configure_trust(self.client)
-
-
-@asynccontextmanager
-async def secure_upstream(secured: Secured) -> AsyncIterator[RawUpstream]:
-    """The misbehaving upstream behind TLS."""
-    upstream = RawUpstream()
-    server = await asyncio.start_server(upstream.serve, "127.0.0.1", 0, ssl=secured.server)
-    upstream.port = server.sockets[0].getsockname()[1]
-    try:
-        yield upstream
-    finally:
-        server.close()
-        upstream.drop_all()
-
-
-async def test_tls_is_checked_and_used(client: Client) -> None:
-    """A trusted certificate of the right name carries calls, and its connection is kept."""
-    secured = Secured()
-    async with secure_upstream(secured) as upstream:
-        caller = Caller(client, upstream.url.replace("http", "https"), tls=secured.client)
-        for _ in range(2):
-            await a_used(caller, upstream)
-
-        assert upstream.connections == 1
-
-
-@pytest.mark.parametrize("wrong", ["authority", "name", "plain"])
-async def test_bad_certificate_ends_the_call(client: Client, wrong: str) -> None:
-    """An unknown authority, another name, no TLS at all: nothing is sent."""
-    secured = Secured("other.example" if wrong == "name" else "127.0.0.1")
-    trusted = Secured().client if wrong == "authority" else secured.client
-    async with secure_upstream(secured) as upstream:
-        url = upstream.url.replace("http", "https")
-        if wrong == "plain":
-            async with slow_plain() as plain_url:
-                assert await Caller(client, plain_url, tls=trusted).post() is FailureKind.TLS
-            return
-        assert await Caller(client, url, tls=trusted).post() is FailureKind.TLS
-        assert upstream.bodies == []
-
-
-@asynccontextmanager
-async def slow_plain() -> AsyncIterator[str]:
-    """A server that answers a TLS hello in plain text; its URL, which says https."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read(1)
-        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-        writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
-        yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    finally:
-        server.close()
