@@ -1,6 +1,7 @@
 """Composition root: the only module that knows every concrete class. I/O: starts all of it."""
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -19,11 +20,11 @@ from proxy.pipeline import Pipeline
 from proxy.ports import Provider
 from proxy.providers.http1_transport import Http1Transport
 from proxy.providers.openai import OpenAIProvider
-from proxy.server.app import Gateway
+from proxy.server.app import Gateway, Operations
 from proxy.server.lifecycle import Lifecycle
 from proxy.server.runner import GatewayRunner
 from proxy.server.tls import TlsFiles
-from proxy.state.connection import Connection, StateUnavailableError, check_server
+from proxy.state.connection import Connection, StateUnavailableError, address_of, check_server
 from proxy.state.keyring import KeyRing, RingHooks
 from proxy.state.tokens import Pepper
 from proxy.tasks import Supervisor
@@ -145,13 +146,20 @@ async def gateway_parts(
         )
         gateway = Gateway(
             pipeline,
+            Operations(lambda: keyring.has_followed, metrics.render),
             lifecycle=lifecycle,
-            render_metrics=metrics.render,
             report=_report_unexpected,
             limits=limits,
             clock=clock,
         )
-        log_event("ready", config=config.snapshot.version, routes=len(config.snapshot.routes))
+        log_event(
+            "ready",
+            listen=f"{config.settings.host}:{config.settings.port}",
+            pid=os.getpid(),
+            config=config.snapshot.version,
+            routes=len(config.snapshot.routes),
+            redis=address_of(secrets.redis_url),
+        )
         yield gateway, lifecycle
 
 
@@ -186,7 +194,8 @@ async def check_state(redis_url: str) -> None:
     try:
         warning = await check_server(connection)
     except StateUnavailableError as error:
-        log_event("redis_unavailable", level="warning", **failure_fields(error))
+        address = address_of(redis_url)
+        log_event("redis_unavailable", level="warning", redis=address, **failure_fields(error))
     else:
         if warning is not None:
             log_event("redis_unchecked", level="warning", reason=warning)
@@ -203,7 +212,7 @@ async def _start_keyring(
         secrets.pepper,
         clock=clock,
         supervisor=supervisor,
-        hooks=RingHooks(trouble=_redis_reporter()),
+        hooks=RingHooks(trouble=_redis_reporter(address_of(secrets.redis_url))),
     )
     running.push_async_callback(keyring.stop)
     keyring.start()
@@ -231,15 +240,15 @@ def _start_providers(
     return started
 
 
-def _redis_reporter() -> Callable[[StateUnavailableError | None], None]:
+def _redis_reporter(address: str) -> Callable[[StateUnavailableError | None], None]:
     lost = False
 
     def report(trouble: StateUnavailableError | None) -> None:
         nonlocal lost
         if trouble is not None:
-            log_event("redis_lost", level="error", **failure_fields(trouble))
+            log_event("redis_lost", level="error", redis=address, **failure_fields(trouble))
         elif lost:  # the first connection is no news
-            log_event("redis_back")
+            log_event("redis_back", redis=address)
         lost = trouble is not None
 
     return report

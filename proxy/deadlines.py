@@ -91,6 +91,13 @@ class Watch:
         if ours and kind is not None and issubclass(kind, asyncio.CancelledError):
             raise TimeoutError from error
 
+    def move(self, after_s: float, at_most: LoopSeconds) -> None:
+        """Put the deadline *after_s* from now, but not beyond *at_most*."""
+        deadline = min(self._loop.time() + after_s, at_most)
+        self._deadlines.leave(self)
+        self.slot = int(deadline / TICK_S) + 1
+        self._deadlines.enter(self)
+
     def expire(self) -> None:
         """The deadline is over: break the wait."""
         if self._task is not None:

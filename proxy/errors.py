@@ -81,7 +81,11 @@ CATALOGUE: Final[dict[str, ErrorKind]] = {
         404,
         "The model '{model}' is not a route that this key may ask for. Available: {available}.",
     ),
-    "unknown_path": _request(404, "Pointsman serves no such path. See GET /v1/models."),
+    "unknown_path": _request(
+        404,
+        "Pointsman serves no such path. The SDK's base URL must end in /v1; served are "
+        "/v1/chat/completions, /v1/completions, /v1/embeddings and /v1/models.",
+    ),
     "method_not_allowed": _request(405, "This path does not take that method. Allowed: {allowed}."),
     "invalid_json": _request(400, "The request body is not valid JSON: {reason}."),
     "invalid_body": _request(400, "The request body must be a JSON object."),
@@ -160,8 +164,9 @@ CATALOGUE: Final[dict[str, ErrorKind]] = {
 class GatewayError(Exception):
     """Ends a request before its first byte, with a row of the catalogue.
 
-    `details` fill the row's placeholders. `message` overrides the row's text where a provider's
-    own explanation of a client's mistake is passed on (`request_refused_by_provider`).
+    `details` fill the row's placeholders. `headers` go out with the answer. `message` overrides
+    the row's text where a provider's own explanation of a client's mistake is passed on
+    (`request_refused_by_provider`).
     """
 
     def __init__(
@@ -174,6 +179,7 @@ class GatewayError(Exception):
     ) -> None:
         super().__init__(code)
         self.code = code
+        self.headers: tuple[tuple[str, str], ...] = ()
         self.kind = CATALOGUE[code]
         self.status = self.kind.status
         self.param = param

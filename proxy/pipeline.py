@@ -7,10 +7,12 @@ from typing import NoReturn
 
 from proxy.domain.catalog import Endpoint, Route
 from proxy.domain.facts import facts_of
+from proxy.domain.request import Request
 from proxy.domain.snapshot import Snapshot
 from proxy.domain.tenant import Tenant
 from proxy.errors import GatewayError
 from proxy.execution.executor import Executor
+from proxy.execution.opening import Opening
 from proxy.execution.relay import relay
 from proxy.execution.settle import Books, Entry
 from proxy.ports import Exchange, Head, KeyRing, Snapshots
@@ -55,9 +57,7 @@ class Pipeline:
             entry.request = request
             _grant(request.route_id, tenant, snapshot)
             entry.decision = decide(facts_of(request, tenant), snapshot)  # 4 routing/decide
-            entry.opening = await self._executor.open(  # 6 execution/executor, opening
-                request, entry.decision, exchange.forwarded, entry
-            )
+            entry.opening = await self._open(request, exchange, entry)  # 6 execution/executor
             entry.ending = await relay(entry.opening, exchange.sink, told(entry))  # 7 relay
 
     async def models(self, exchange: Exchange, route_id: str | None) -> None:
@@ -78,8 +78,19 @@ class Pipeline:
         with self._books.entry(exchange):
             raise error
 
+    async def _open(self, request: Request, exchange: Exchange, entry: Entry) -> Opening:
+        assert entry.decision is not None
+        try:
+            return await self._executor.open(request, entry.decision, exchange.forwarded, entry)
+        except GatewayError as error:
+            error.headers = told(entry)
+            raise
+
     async def _tenant_of(self, exchange: Exchange, snapshot: Snapshot, entry: Entry) -> Tenant:
-        entry.identity = await self._keyring.identify(bearer_of(exchange.authorization))
+        key = await self._keyring.identify(bearer_of(exchange.authorization))
+        entry.identity = key.identity  # the record names a refused key too
+        if key.refused_as is not None:
+            raise GatewayError(key.refused_as)
         tenant = snapshot.tenants.get(entry.identity.tenant_id)
         if tenant is None:
             raise GatewayError("unknown_tenant")
@@ -105,10 +116,11 @@ def _shown(name: str) -> str:
 def told(entry: Entry) -> tuple[tuple[str, str], ...]:
     """The headers that tell the client how its request was routed."""
     assert entry.decision is not None
-    assert entry.opening is not None
-    return (
+    headers = [
         ("x-pointsman-route", entry.decision.route.id),
-        ("x-pointsman-target", entry.opening.call.target.id),
         ("x-pointsman-attempts", str(len(entry.attempts))),
         ("x-pointsman-config", entry.decision.config_version),
-    )
+    ]
+    if entry.opening is not None:
+        headers.append(("x-pointsman-target", entry.opening.call.target.id))
+    return tuple(headers)

@@ -13,7 +13,7 @@ from proxy.domain.outcome import Ending, Failure, FailureKind
 from proxy.domain.record import Record
 from proxy.domain.request import Request
 from proxy.domain.snapshot import Snapshot
-from proxy.domain.tenant import Identity
+from proxy.domain.tenant import KeyStanding
 from proxy.errors import GatewayError
 from proxy.units import LoopSeconds, UnixMs
 
@@ -74,6 +74,10 @@ class Sink(Push, Protocol):
     @property
     def started_at(self) -> LoopSeconds | None:
         """When the head went out."""
+
+    @property
+    def broken_by(self) -> GatewayError | None:
+        """What the client was told by `break_off`."""
 
     @property
     def sent_bytes(self) -> int:
@@ -139,6 +143,10 @@ class Reply(Protocol):
     """An upstream answer that began with a success status. The opener closes it."""
 
     @property
+    def status(self) -> int:
+        """The upstream's status, 2xx."""
+
+    @property
     def content_type(self) -> str:
         """The media type in lower case, without parameters."""
 
@@ -181,12 +189,13 @@ class Provider(Protocol):
 class KeyRing(Protocol):
     """API keys."""
 
-    async def identify(self, token: str) -> Identity:
-        """Who bears *token*. A local lookup for keys seen before, else one Redis trip.
+    async def identify(self, token: str) -> KeyStanding:
+        """Who bears *token*, and whether it still holds. A local lookup for keys seen before,
+        else one Redis trip.
 
         Raises:
-            GatewayError: invalid_api_key, revoked_api_key, expired_api_key; state_unavailable
-                when Redis is gone and the key was not seen before (known ones live on).
+            GatewayError: invalid_api_key; state_unavailable when Redis is gone and the key was
+                not seen before (known ones live on).
         """
 
 

@@ -63,6 +63,7 @@ class FakeReply:
         self.silences = 0
         self.content_type = content_type
         self.content_length = content_length
+        self.status = 200
         self.closed_times = 0
 
     async def read(self) -> bytes | FailureKind:

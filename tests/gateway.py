@@ -96,7 +96,8 @@ def gateway_yaml(simulator: Simulator, extra: str = "") -> str:
             f"  {name}:",
             "    dialect: openai",
             f"    base_url: {url}",
-            "    timeouts: {connect_s: 2, first_byte_s: 5, between_chunks_s: 5, total_s: 60}",
+            "    timeouts: {connect_s: 2, first_byte_s: 5, plain_first_byte_s: 5, "
+            "between_chunks_s: 5, total_s: 60}",
         ]
     lines.append("targets:")
     for name in simulator.urls:

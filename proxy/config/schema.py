@@ -80,6 +80,7 @@ class TimeoutsSpec(Spec):
 
     connect_s: Seconds = _TIMEOUTS.connect_s
     first_byte_s: Seconds = _TIMEOUTS.first_byte_s
+    plain_first_byte_s: Seconds = _TIMEOUTS.plain_first_byte_s
     between_chunks_s: Seconds = _TIMEOUTS.between_chunks_s
     total_s: Seconds = _TIMEOUTS.total_s
 

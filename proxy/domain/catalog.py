@@ -49,14 +49,20 @@ class UsageInStream(StrEnum):
 class Timeouts:
     """Deadlines of one attempt, by phase, in seconds.
 
-    first_byte runs from the start of the request's writing to the first complete event (or the
-    whole head and first bytes of a plain answer); total ends the attempt however it goes.
+    first_byte_s runs from the start of the attempt to a stream's first complete event;
+    plain_first_byte_s to the first byte of a plain answer's body, which many providers send only
+    when all of it is written. total_s ends the attempt however it goes.
     """
 
     connect_s: float = 3.0
     first_byte_s: float = 60.0
+    plain_first_byte_s: float = 300.0
     between_chunks_s: float = 60.0
     total_s: float = 600.0
+
+    def until_first_byte_s(self, *, stream: bool) -> float:
+        """How long an answer may take to begin."""
+        return self.first_byte_s if stream else self.plain_first_byte_s
 
 
 @dataclass(frozen=True, slots=True)

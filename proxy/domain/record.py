@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from proxy.domain.decision import Rejection
 from proxy.domain.outcome import Ending, FailureKind
 from proxy.domain.usage import Evidence, Usage
 from proxy.units import NanoUsd, UnixMs
@@ -41,11 +42,13 @@ class Record:
     status: int
     ending: Ending
     error_code: str | None
+    error_param: str | None
     tenant_id: str | None
     key_id: str | None
     route_id: str | None
     target_id: str | None
     attempts: tuple[Attempt, ...]
+    skipped: tuple[Rejection, ...]
     stream: bool
     usage: Usage
     evidence: Evidence

@@ -18,3 +18,11 @@ class Identity:
 
     tenant_id: str
     key_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyStanding:
+    """A key that is known, and why it is refused all the same: a code of the error catalogue."""
+
+    identity: Identity
+    refused_as: str | None = None

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from proxy.deadlines import Deadlines
+from proxy.deadlines import Deadlines, Watch
 from proxy.domain.catalog import Target
 from proxy.domain.decision import Decision
 from proxy.domain.outcome import TIMEOUTS, Failure, FailureKind
@@ -61,24 +61,25 @@ class Executor:
 
     async def _attempt(self, call: Call, entry: Entry) -> Opening | Failure:
         started = self._clock.now()
-        first_byte_by = min(call.deadline, started + call.target.provider.timeouts.first_byte_s)
+        first_byte_s = call.target.provider.timeouts.until_first_byte_s(stream=call.request.stream)
+        first_byte_by = min(call.deadline, started + first_byte_s)
         result: Opening | Failure | None = None
         try:
             # A failed attempt is an expected answer, hence a value. Cancellation is not caught:
             # the client has left, and no target is to blame for that.
-            with self._deadlines.until(LoopSeconds(first_byte_by)):
-                result = await self._open(call)
+            with self._deadlines.until(LoopSeconds(first_byte_by)) as watch:
+                result = await self._open(call, watch)
         except TimeoutError:
             result = Failure(call.target.id, FailureKind.FIRST_BYTE_TIMEOUT)
         finally:
             entry.attempts.append(_attempt_of(call, result, self._clock.now() - started))
         return result
 
-    async def _open(self, call: Call) -> Opening | Failure:
+    async def _open(self, call: Call, watch: Watch) -> Opening | Failure:
         reply = await self._providers[call.target.provider.id].open(call)
         if isinstance(reply, Failure):
             return reply
-        return await open_answer(reply, call)
+        return await open_answer(reply, call, watch)
 
 
 def _attempt_of(call: Call, result: Opening | Failure | None, elapsed_s: float) -> Attempt:
@@ -88,7 +89,7 @@ def _attempt_of(call: Call, result: Opening | Failure | None, elapsed_s: float) 
     return Attempt(
         target_id=call.target.id,
         failure=failure.kind if failure else None,
-        status=failure.status if failure else None,
+        status=result.status if result is not None else None,
         elapsed_ms=elapsed_s * 1000,
         fresh_connection=call.fresh_connection,
         maybe_billed=maybe_billed,

@@ -34,15 +34,16 @@ def next_step(
 
     The one exception: a reused connection that died before a byte of the answer came says
     nothing about its target (some servers announce keep-alive and close right after a stream),
-    so the same target gets one more try on a fresh connection.
+    so the same target gets one more try on a fresh connection, which does not count
+    the first time.
     """
     last = failures[-1] if failures else None
     if last is not None and not last.may_try_another:
         return GiveUp.CLIENT_MISTAKE
-    if len(failures) >= decision.route.max_attempts:
-        return GiveUp.ATTEMPTS_SPENT
-    if now >= deadline:
+    if failures and now >= deadline:
         return GiveUp.DEADLINE
+    if _spent(failures) >= decision.route.max_attempts:
+        return GiveUp.ATTEMPTS_SPENT
     if last is not None and last.kind is FailureKind.STALE_CONNECTION:
         return Try(_target(decision, last.target_id), fresh_connection=True)
     tried = {failure.target_id for failure in failures}
@@ -50,6 +51,12 @@ def next_step(
         if target.id not in tried:
             return Try(target)
     return GiveUp.TARGETS_SPENT
+
+
+def _spent(failures: Sequence[Failure]) -> int:
+    # One stale connection a request is forgiven: it was our pool's, and nothing was asked twice.
+    stale = any(failure.kind is FailureKind.STALE_CONNECTION for failure in failures)
+    return len(failures) - stale
 
 
 def _target(decision: Decision, target_id: str) -> Target:

@@ -6,9 +6,10 @@ PLAIN_BUFFER_BYTES. Until then the attempt may still fail over to another target
 """
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from proxy.deadlines import Watch
 from proxy.domain.outcome import Failure, FailureKind
 from proxy.domain.usage import Usage
 from proxy.ports import Call, Reply
@@ -52,9 +53,14 @@ class Opening:
     call: Call
     reply: Reply
     tap: Tap
-    prefix: bytes
+    prefix: bytes = field(repr=False)
     whole: bool
     stream: bool
+
+    @property
+    def status(self) -> int:
+        """The upstream's status."""
+        return self.reply.status
 
     @property
     def content_length(self) -> int | None:
@@ -98,19 +104,22 @@ class PlainTap:
         return self._seen_bytes // 4
 
 
-async def open_answer(reply: Reply, call: Call) -> Opening | Failure:
-    """Read *reply* up to the commit point. It is closed unless an Opening is returned."""
+async def open_answer(reply: Reply, call: Call, watch: Watch) -> Opening | Failure:
+    """Read *reply* up to the commit point. It is closed unless an Opening is returned.
+
+    *watch* keeps the first byte's deadline; what a plain answer brings after it moves it on.
+    """
     try:
         if call.request.stream:
             result = await _open_stream(reply, call)
         else:
-            result = await _open_plain(reply, call)
+            result = await _open_plain(reply, call, watch)
     except BaseException:
         reply.close()
         raise
     if isinstance(result, FailureKind):
         reply.close()
-        return Failure(call.target.id, result, status=200)
+        return Failure(call.target.id, result, status=reply.status)
     return result
 
 
@@ -161,7 +170,7 @@ async def _feed_next(reply: Reply, tap: StreamTap, held: bytearray) -> FailureKi
     return None
 
 
-async def _open_plain(reply: Reply, call: Call) -> Opening | FailureKind:
+async def _open_plain(reply: Reply, call: Call, watch: Watch) -> Opening | FailureKind:
     if reply.content_type != "application/json":
         return FailureKind.BAD_REPLY
     body = bytearray()
@@ -172,6 +181,8 @@ async def _open_plain(reply: Reply, call: Call) -> Opening | FailureKind:
         if not data:
             return _whole(reply, call, bytes(body))
         body += data
+        if len(body) != reply.content_length:  # else it is whole: nothing more to wait for
+            watch.move(call.target.provider.timeouts.between_chunks_s, call.deadline)
     tap = PlainTap()
     return Opening(call, reply, tap, tap.feed(bytes(body)), whole=False, stream=False)
 

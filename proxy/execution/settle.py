@@ -26,6 +26,10 @@ CLIENT_LEFT = 499
 """What the log says of a client that left before its answer began, as nginx does."""
 
 
+OUR_PARAMS = frozenset({"missing_field", "invalid_field"})
+"""Codes whose `param` is a field name of ours; any other may be the client's own text."""
+
+
 @dataclass(slots=True)
 class Entry:
     """The open book of one request."""
@@ -83,6 +87,7 @@ def record_of(entry: Entry, now: LoopSeconds) -> Record:
     """What *entry* leaves behind when its request ends at *now*."""
     exchange, decision, opening = entry.exchange, entry.decision, entry.opening
     usage, evidence = usage_of(entry)
+    error = entry.error or exchange.sink.broken_by
     ending = Ending.DRAINED if exchange.drained else entry.ending or Ending.COMPLETE
     return Record(
         request_id=exchange.request_id,
@@ -91,12 +96,14 @@ def record_of(entry: Entry, now: LoopSeconds) -> Record:
         path=exchange.path,
         status=_status_of(entry),
         ending=ending,
-        error_code=entry.error.code if entry.error else None,
+        error_code=error.code if error else None,
+        error_param=error.param if error and error.code in OUR_PARAMS else None,
         tenant_id=entry.identity.tenant_id if entry.identity else None,
         key_id=entry.identity.key_id if entry.identity else None,
         route_id=decision.route.id if decision else None,
         target_id=opening.call.target.id if opening else None,
         attempts=tuple(entry.attempts),
+        skipped=decision.rejected if decision else (),
         stream=entry.request.stream if entry.request else False,
         usage=usage,
         evidence=evidence,

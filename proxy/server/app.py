@@ -6,6 +6,7 @@ error nobody expected becomes a 500; both have been settled and recorded by then
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import unquote
 
@@ -32,28 +33,39 @@ Report = Callable[[str, BaseException], None]
 """Takes the request id and an error nobody expected, for the operators' log."""
 
 
+@dataclass(frozen=True, slots=True)
+class Operations:
+    """What probes and scrapes ask: whether this process can know any key yet, and the metrics
+    with their content type.
+    """
+
+    knows_keys: Callable[[], bool]
+    render_metrics: Callable[[], tuple[bytes, str]]
+
+
 class Gateway:
     """Serves the gateway's paths. One for a process."""
 
     def __init__(
         self,
         pipeline: Pipeline,
+        operations: Operations,
         *,
         lifecycle: Lifecycle,
-        render_metrics: Callable[[], tuple[bytes, str]],
         report: Report,
         limits: Limits,
         clock: Clock,
     ) -> None:
         self._pipeline = pipeline
         self._lifecycle = lifecycle
+        self._knows_keys = operations.knows_keys
         self._report = report
         self._limits = limits
         self._clock = clock
         self._operations: dict[str, Callable[[], tuple[int, bytes, str]]] = {
             "/healthz": lambda: (200, b'{"status":"ok"}', "application/json"),
             "/readyz": self._readiness,
-            "/metrics": lambda: (200, *render_metrics()),
+            "/metrics": lambda: (200, *operations.render_metrics()),
         }
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -65,6 +77,8 @@ class Gateway:
         self._lifecycle.enter(exchange)
         try:
             try:
+                if self._lifecycle.closed:
+                    self._pipeline.refuse(exchange, GatewayError("draining"))
                 await self._answer(exchange, path)
             except GatewayError as error:
                 exchange.sink.break_off(error)
@@ -121,6 +135,8 @@ class Gateway:
     def _readiness(self) -> tuple[int, bytes, str]:
         if self._lifecycle.draining:
             return 503, b'{"status":"draining"}', "application/json"
+        if not self._knows_keys():
+            return 503, b'{"status":"waiting for Redis"}', "application/json"
         return 200, b'{"status":"ready"}', "application/json"
 
 

@@ -5,12 +5,17 @@ import asyncio
 from proxy.errors import GatewayError
 from proxy.server.exchange import HttpExchange
 
+LAST_WAIT_S = 5.0
+
 
 class Lifecycle:
-    """Knows the running exchanges of a process, and whether it is shutting down."""
+    """Knows the running exchanges of a process, and whether it is shutting down: `draining`, new
+    exchanges are still served; `closed`, they are refused.
+    """
 
     def __init__(self) -> None:
         self.draining = False
+        self.closed = False
         self._running: set[HttpExchange] = set()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -33,21 +38,30 @@ class Lifecycle:
         if not self._running:
             self._idle.set()
 
-    async def drain(self, grace_s: float) -> int:
-        """Let running exchanges finish for *grace_s* seconds, then break off the rest.
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is under way."""
+        return not self._running
 
-        Returns how many had to be broken off.
-        """
+    async def until_idle(self, within_s: float) -> None:
+        """Wait until nothing is under way, at most *within_s* seconds."""
         try:
-            async with asyncio.timeout(grace_s):
+            async with asyncio.timeout(within_s):
                 await self._idle.wait()
         except TimeoutError:
             pass
+
+    async def close(self) -> int:
+        """Take no more exchanges, and break off those that run; how many did.
+
+        Bounded: whoever does not end within LAST_WAIT_S is left to the connection's own end.
+        """
+        self.closed = True
         left = tuple(self._running)
         for exchange in left:
             exchange.drained = True
             exchange.sink.break_off(GatewayError("draining"))
             exchange.cancel()
         if left:
-            await self._idle.wait()
+            await self.until_idle(LAST_WAIT_S)
         return len(left)

@@ -21,6 +21,7 @@ from proxy.server.protocol import GatewayServer
 KEEPALIVE_S = 30.0
 LINGER_S = 5.0
 READ_BUFFER_BYTES = 16 * 1024
+FLUSH_TURN_S = 0.5
 LAST_WORDS_S = 1.0
 """What connections get, after the drain, to flush and close."""
 
@@ -100,10 +101,23 @@ class GatewayRunner(web.AppRunner):
         lifecycle.draining = True
         await asyncio.sleep(settings.drain_delay_s)
         await self._close_listeners()
-        grace_ends = asyncio.get_running_loop().time() + settings.drain_grace_s
-        broken_off = await lifecycle.drain(settings.drain_grace_s)
-        await self._flush(grace_ends)
+        await self._let_finish(lifecycle, settings.drain_grace_s)
+        broken_off = await lifecycle.close()
+        await self._flush(LAST_WORDS_S)
         self._report("drain_ended", broken_off=broken_off)
+
+    async def _let_finish(self, lifecycle: Lifecycle, grace_s: float) -> None:
+        """Wait until nothing runs and nothing written waits for its reader, or the grace ends.
+
+        Connections that are kept may ask again meanwhile; they are served as long as we wait.
+        """
+        loop = asyncio.get_running_loop()
+        grace_ends = loop.time() + grace_s
+        while (left_s := grace_ends - loop.time()) > 0:
+            await lifecycle.until_idle(left_s)
+            await self._flush(min(left_s, FLUSH_TURN_S))
+            if lifecycle.is_idle and not self._is_behind:
+                return
 
     async def _close_listeners(self) -> None:
         sites = [site for site in self.sites if isinstance(site, web.SockSite)]
@@ -113,11 +127,14 @@ class GatewayRunner(web.AppRunner):
         for site in sites:
             await site.stop()
 
-    async def _flush(self, grace_ends: float) -> None:
+    async def _flush(self, within_s: float) -> None:
         # An answer is over once it is written; its reader may still be at it.
-        left_s = grace_ends - asyncio.get_running_loop().time()
         if isinstance(self.server, GatewayServer):
-            await self.server.flush(max(left_s, LAST_WORDS_S))
+            await self.server.flush(within_s)
+
+    @property
+    def _is_behind(self) -> bool:
+        return isinstance(self.server, GatewayServer) and self.server.is_behind
 
 
 def _calm_collector() -> None:

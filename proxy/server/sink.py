@@ -54,6 +54,7 @@ class ClientSink:
         self._stream = False
         self._ended = False
         self.status: int | None = None
+        self.broken_by: GatewayError | None = None
         self.started_at: LoopSeconds | None = None
         self.sent_bytes = 0
 
@@ -120,6 +121,7 @@ class ClientSink:
         transport = self._transport
         if transport is None or self._ended:
             return
+        self.broken_by = error
         if self.status is None:
             self._answer(error)
             return
@@ -163,7 +165,7 @@ class ClientSink:
             # would be taken for it.
             self._keep_alive = False
         body = error_body(error, self._request_id)
-        headers = tuple(error_headers(error).items())
+        headers = (*error.headers, *error_headers(error).items())
         self.start(Head(error.status, "application/json", len(body), stream=False, headers=headers))
         if self._request.method == "HEAD":
             self.end()

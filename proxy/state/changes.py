@@ -60,6 +60,7 @@ class ChangeFeed:
         self._position = _START
         self._failures = 0
         self.following = asyncio.Event()
+        self.followed_once = False
         """Set while every change that happened is known, but for the last moments'."""
 
     async def run(self) -> NoReturn:
@@ -102,6 +103,7 @@ class ChangeFeed:
     def _regained(self) -> None:
         if not self.following.is_set():
             self._failures = 0
+            self.followed_once = True
             self.following.set()
             self._report(None)
 

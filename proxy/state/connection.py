@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from redis.asyncio import Redis
+from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
@@ -89,6 +90,14 @@ class Connection:
         with suppress(TimeoutError, RedisError, OSError):
             async with asyncio.timeout(self._deadline_s):
                 await self._client.aclose()
+
+
+def address_of(url: str) -> str:
+    """Where *url* leads, for a log: without a user or password."""
+    parts = parse_url(url)
+    if "path" in parts:
+        return f"unix:{parts['path']}"
+    return f"{parts.get('host', 'localhost')}:{parts.get('port', 6379)}"
 
 
 async def check_server(connection: Connection) -> str | None:

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from proxy.domain.tenant import Identity
+from proxy.domain.tenant import KeyStanding
 from proxy.errors import GatewayError
 from proxy.ports import Clock
 from proxy.state.changes import ChangeFeed, FeedTimes
@@ -124,11 +124,16 @@ class KeyRing:
         """Whether changes reach this process at present."""
         return self._feed.following.is_set()
 
+    @property
+    def has_followed(self) -> bool:
+        """Whether changes reached this process ever: until then it may know no key at all."""
+        return self._feed.followed_once
+
     async def flush_last_use(self) -> None:
         """Tell Redis now which keys were used, rather than within ten seconds."""
         await self._last_use.flush()
 
-    async def identify(self, token: str) -> Identity:
+    async def identify(self, token: str) -> KeyStanding:
         """See `ports.KeyRing`."""
         if len(token) != TOKEN_CHARS or not token.isascii():
             raise self._refusal()
@@ -141,11 +146,11 @@ class KeyRing:
         if not hmac.compare_digest(self._pepper.digest_of(token), key.digest):
             raise GatewayError("invalid_api_key")
         if key.is_revoked:
-            raise GatewayError("revoked_api_key")
+            return KeyStanding(key.identity, "revoked_api_key")
         if key.expires_ms is not None and key.expires_ms <= self._clock.unix_ms():
-            raise GatewayError("expired_api_key")
+            return KeyStanding(key.identity, "expired_api_key")
         self._last_use.note(key.identity.key_id)
-        return key.identity
+        return KeyStanding(key.identity)
 
     async def _look_up(self, token: str) -> StoredKey:
         key_id = claimed_id(token)

@@ -10,6 +10,7 @@ from typing import Final
 
 import orjson
 
+from proxy.domain.decision import Rejection
 from proxy.domain.record import Attempt, Record
 from proxy.domain.usage import Usage
 from proxy.telemetry.lines import Lines
@@ -58,9 +59,11 @@ def json_line(record: Record) -> bytes:
             "route": record.route_id,
             "target": record.target_id,
             "attempts": [_attempt(attempt) for attempt in record.attempts],
+            "skipped": [_skipped(rejection) for rejection in record.skipped],
             "status": record.status,
             "ending": record.ending,
             "error_code": error_code_of(record.error_code),
+            "param": record.error_param,
             "stream": record.stream,
             "tokens": _tokens(record.usage),
             "evidence": record.evidence,
@@ -96,7 +99,16 @@ def console_line(record: Record) -> bytes:
         parts.append(f"${record.cost_nanousd / NANOUSD_PER_USD:.6f}")
     parts.append(f"{record.total_ms:.0f} ms")
     parts.append(error_code_of(record.error_code) or record.ending.value)
+    parts.append(record.request_id)
     return "  ".join(parts).encode()
+
+
+def _skipped(rejection: Rejection) -> dict[str, object]:
+    return {
+        "target": rejection.target_id,
+        "reason": rejection.reason,
+        "detail": rejection.detail,
+    }
 
 
 def _attempt(attempt: Attempt) -> dict[str, object]:

@@ -19,6 +19,9 @@ from proxy.wire.answer import AnswerError, error_of, finish_reason_of, usage_of
 from proxy.wire.plain import TAIL_BYTES, usage_in_tail
 
 MAX_HELD_BYTES: Final = 16 * 1024
+TOKEN_BYTES: Final = 16
+"""How much longer than the shortest an event with one token may be."""
+
 DONE_EVENT: Final = b"data: [DONE]\n\n"
 MALFORMED: Final = "malformed_event"
 """The `error_code` of an event that had to be read and is not JSON."""
@@ -41,6 +44,9 @@ class StreamTap:
         "_dropping",
         "_flowing",
         "_held",
+        "_plain_bytes",
+        "_plain_events",
+        "_shortest_bytes",
         "_strip_usage",
         "_tail",
         "done",
@@ -64,6 +70,9 @@ class StreamTap:
         self.error_status: int | None = None
         self.mended = False
         self.incomplete = False
+        self._plain_events = 0
+        self._plain_bytes = 0
+        self._shortest_bytes = MAX_HELD_BYTES
         self._strip_usage = strip_usage
         self._held = b""
         self._tail = b""
@@ -78,8 +87,11 @@ class StreamTap:
 
     @property
     def completion_tokens_seen(self) -> int:
-        """An estimate, for when no usage is reported: providers send about a token an event."""
-        return self.events
+        """An estimate, for when no usage is reported. Most providers send a token an event; what
+        an event has beyond the shortest one seen, and TOKEN_BYTES, counts as more of them.
+        """
+        usual = self._plain_events * (self._shortest_bytes + TOKEN_BYTES)
+        return self.events + max(0, self._plain_bytes - usual) // 4
 
     def feed(self, data: bytes) -> bytes:
         """What of *data*, and of what was held, may go to the client now; may be empty."""
@@ -91,7 +103,13 @@ class StreamTap:
             and not sse.may_tell(data, sse.FINISH_REASON)
             and not sse.may_tell(data, sse.USAGE)
         ):
-            self.events += data.count(b"\n\n") or data.count(b"\r\n\r\n")
+            count = data.count(b"\n\n") or data.count(b"\r\n\r\n")
+            size = len(data)
+            self.events += count
+            self._plain_events += count
+            self._plain_bytes += size
+            if size < self._shortest_bytes * count:
+                self._shortest_bytes = size // count
             return data
         return self._feed_with_care(data)
 

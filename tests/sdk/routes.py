@@ -8,7 +8,7 @@ ROUTES = """
       hasty:
         dialect: openai
         base_url: "{first}"
-        timeouts: {{first_byte_s: 0.2, between_chunks_s: 0.2}}
+        timeouts: {{first_byte_s: 0.2, plain_first_byte_s: 0.2, between_chunks_s: 0.2}}
     targets:
       first/sim-medium: {{provider: first, model: sim-medium}}
       second/sim-medium: {{provider: second, model: sim-medium}}

@@ -166,7 +166,7 @@ async def test_first_byte_deadline_leads_to_the_next_target(
           first:
             dialect: openai
             base_url: "{first}"
-            timeouts: {{first_byte_s: 0.1}}
+            timeouts: {{plain_first_byte_s: 0.1}}
           second: {{dialect: openai, base_url: "{second}"}}
         targets:
           first/m: {{provider: first, model: sim-medium}}

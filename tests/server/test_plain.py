@@ -49,7 +49,7 @@ async def test_large_answer_cut_late_is_seen_as_broken(gateway: GatewayUnderTest
     assert len(answer.body) < int(answer.header("content-length") or 0)
     assert gateway.calls("second") == 0
     (row,) = await gateway.lines.requests(1)
-    assert (row["ending"], row["error_code"]) == ("upstream_cut", None)
+    assert (row["ending"], row["error_code"]) == ("upstream_cut", "provider_interrupted")
 
 
 @pytest.mark.parametrize("is_cut", [False, True])

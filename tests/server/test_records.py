@@ -294,3 +294,43 @@ async def test_metrics_count_what_the_lines_tell(gateway: GatewayUnderTest) -> N
     cost = [value for name, value in figures.items() if "cost" in name and "created" not in name]
     assert spent == gateway.simulator.bill.cost_nanousd
     assert any(round(value * 1e9) == spent or value == spent for value in cost)
+
+
+async def test_refused_key_is_named(gateway: GatewayUnderTest) -> None:
+    """Whoever still uses a revoked key can be found by its id."""
+    token, record = await gateway.store.create("acme", "old")
+    await gateway.store.revoke(record.id)
+    async with connected(gateway) as it:
+        request = a_get(gateway, "/v1/models").replace(gateway.token.encode(), token.encode())
+        answer = await it.ask(request)
+    (row,) = await gateway.lines.requests(1)
+
+    assert (answer.status, row["error_code"]) == (401, "revoked_api_key")
+    assert (row["tenant"], row["key_id"]) == ("acme", record.id)
+
+
+async def test_skipped_target_is_named_with_its_reason(redis_url: str) -> None:
+    """The line says why the cheaper target was passed over, and an error names the route."""
+    config = """
+        providers:
+          first: {{dialect: openai, base_url: "{first}"}}
+          second: {{dialect: openai, base_url: "{second}"}}
+        targets:
+          first/m: {{provider: first, model: sim-medium, capabilities: []}}
+          second/m: {{provider: second, model: sim-medium}}
+        routes:
+          auto: {{targets: [first/m, second/m]}}
+        tenants:
+          acme: {{tier: pro, routes: [auto]}}
+    """
+    tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+    async with running_gateway(redis_url, config_text=config) as gateway:
+        gateway.script("second", error={"status": 500})
+        async with connected(gateway) as it:
+            answer = await it.ask(a_post(gateway, a_chat(tools=[tool])))
+        (row,) = await gateway.lines.requests(1)
+
+    skipped = {"target": "first/m", "reason": "missing_capability", "detail": "tools"}
+    assert row["skipped"] == [skipped]
+    assert (answer.status, answer.header("x-pointsman-route")) == (502, "auto")
+    assert answer.header("x-pointsman-attempts") == "1"

@@ -49,7 +49,8 @@ class WatchedRing:
     async def verdict(self, token: str) -> str:
         """The tenant that *token* is of, or the code of the refusal."""
         try:
-            return (await self.ring.identify(token)).tenant_id
+            key = await self.ring.identify(token)
+            return key.refused_as or key.identity.tenant_id
         except GatewayError as error:
             return error.code
 

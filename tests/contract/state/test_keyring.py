@@ -26,7 +26,7 @@ async def test_key_is_known_by_tenant_and_id(store: KeyStore, a_ring) -> None:
     """A key that was made identifies its tenant and itself."""
     token, record = await store.create("acme", "ci")
 
-    identity = await a_ring().ring.identify(token)
+    identity = (await a_ring().ring.identify(token)).identity
 
     assert (identity.tenant_id, identity.key_id) == ("acme", record.id)
 
@@ -315,7 +315,7 @@ async def test_clients_that_leave_disturb_nobody(
         watched.ring._forget(None)  # so that the next round looks up again
 
     for token, record in made:
-        identity = await watched.ring.identify(token)
+        identity = (await watched.ring.identify(token)).identity
         assert (identity.tenant_id, identity.key_id) == (record.tenant_id, record.id)
 
 

@@ -96,7 +96,7 @@ async def test_stale_connection_is_tried_again_afresh() -> None:
 
 async def test_silent_target_is_left_at_its_first_byte_deadline() -> None:
     """The attempt's own deadline, not the request's, ends the wait."""
-    slow = a_target("one/m", provider=a_provider("one", first_byte_s=0.01))
+    slow = a_target("one/m", provider=a_provider("one", plain_first_byte_s=0.01))
     attempts = Attempts(one=[silence], two=[plain()])
 
     opening = await attempts.open(a_decision(slow, TWO))
@@ -108,7 +108,7 @@ async def test_silent_target_is_left_at_its_first_byte_deadline() -> None:
 
 async def test_reply_that_falls_silent_is_closed() -> None:
     """A head alone is no beginning: the deadline runs on to the first event."""
-    slow = a_target("one/m", provider=a_provider("one", first_byte_s=0.01))
+    slow = a_target("one/m", provider=a_provider("one", plain_first_byte_s=0.01))
     reply = FakeReply(b"data: {", silence)
     attempts = Attempts(one=[reply])
 

@@ -53,10 +53,11 @@ def test_targets_come_to_an_end() -> None:
     assert next_step(a_decision(ONE), [failed("one/m")], NOW, LATER) is GiveUp.TARGETS_SPENT
 
 
-@pytest.mark.parametrize("failures", [[], [failed("one/m")]])
-def test_deadline_ends_it(failures: list[Failure]) -> None:
-    """At the request's deadline nothing more is begun."""
-    assert next_step(a_decision(ONE, TWO), failures, LATER, LATER) is GiveUp.DEADLINE
+def test_deadline_ends_it() -> None:
+    """At the request's deadline nothing more is begun; the first attempt always is."""
+    decision = a_decision(ONE, TWO)
+    assert next_step(decision, [failed("one/m")], LATER, LATER) is GiveUp.DEADLINE
+    assert next_step(decision, [], LATER, LATER) == Try(ONE)
 
 
 def test_stale_connection_gets_one_more_try() -> None:
@@ -68,11 +69,16 @@ def test_stale_connection_gets_one_more_try() -> None:
     assert next_step(a_decision(ONE, TWO), [stale, fresh], NOW, LATER) == Try(TWO)
 
 
-def test_second_try_after_a_stale_connection_is_an_attempt() -> None:
-    """It counts, so that no request costs more than its route's attempts."""
+def test_one_stale_connection_is_forgiven() -> None:
+    """It takes no attempt from a route that has but one; a second one counts."""
     stale = failed("one/m", FailureKind.STALE_CONNECTION)
-    step = next_step(a_decision(ONE, TWO, max_attempts=1), [stale], NOW, LATER)
-    assert step is GiveUp.ATTEMPTS_SPENT
+    single = a_decision(ONE, TWO, max_attempts=1)
+    assert next_step(single, [stale], NOW, LATER) == Try(ONE, fresh_connection=True)
+    assert next_step(single, [stale, failed("one/m")], NOW, LATER) is GiveUp.ATTEMPTS_SPENT
+    twice = [stale, failed("one/m"), failed("two/m", FailureKind.STALE_CONNECTION)]
+    assert next_step(a_decision(ONE, TWO, max_attempts=2), twice, NOW, LATER) is (
+        GiveUp.ATTEMPTS_SPENT
+    )
 
 
 @given(
@@ -98,12 +104,13 @@ def test_any_course_of_failures_comes_to_an_end(
         kind = kinds[len(steps)]
         if step.fresh_connection and kind is FailureKind.STALE_CONNECTION:
             kind = FailureKind.DISCONNECTED
-        assert now < deadline
+        assert now < deadline or not failures
         failures.append(Failure(step.target.id, kind))
         steps.append(step)
         now = LoopSeconds(now + clock[len(steps) - 1])
 
-    assert 1 <= len(steps) <= max_attempts
+    stale = FailureKind.STALE_CONNECTION in [failure.kind for failure in failures]
+    assert 1 <= len(steps) <= max_attempts + stale
     assert FailureKind.CLIENT_MISTAKE not in [failure.kind for failure in failures[:-1]]
     firsts = [each.target.id for each in steps if not each.fresh_connection]
     assert firsts == [target.id for target in decision.ranking[: len(firsts)]]

@@ -5,6 +5,7 @@ from contextlib import suppress
 
 import pytest
 
+from proxy.deadlines import Deadlines, Watch
 from proxy.domain.outcome import Failure, FailureKind
 from proxy.domain.usage import Usage
 from proxy.execution.opening import (
@@ -15,6 +16,7 @@ from proxy.execution.opening import (
     PlainTap,
     open_answer,
 )
+from proxy.units import LoopSeconds
 from tests.builders import a_call, a_request, an_embedding
 from tests.fakes import FakeReply, LoopTime, Piece, silence
 
@@ -30,13 +32,18 @@ GOOD = b'{"choices":[{"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"compl
 async def opened(*pieces: Piece, **reply: str) -> tuple[Opening | Failure, FakeReply]:
     """What comes of a stream of *pieces*."""
     fake = FakeReply(*pieces, **reply)
-    return await open_answer(fake, a_call(a_request(stream=True))), fake
+    return await open_answer(fake, a_call(a_request(stream=True)), a_watch()), fake
+
+
+def a_watch() -> Watch:
+    """A deadline that is far away."""
+    return Deadlines().until(LoopSeconds(asyncio.get_running_loop().time() + 60))
 
 
 async def opened_plain(*pieces: Piece, **reply: str) -> tuple[Opening | Failure, FakeReply]:
     """What comes of a plain answer of *pieces*."""
     fake = FakeReply(*pieces, **{"content_type": "application/json", **reply})
-    return await open_answer(fake, a_call()), fake
+    return await open_answer(fake, a_call(), a_watch()), fake
 
 
 async def began(*pieces: Piece) -> Opening:
@@ -85,7 +92,7 @@ async def test_failure_after_the_hold_is_still_a_failure() -> None:
     fake = FakeReply(lambda: time.skip(COMMENT_HOLD_S + 1))
     call = a_call(a_request(stream=True))
     async with asyncio.TaskGroup() as tasks:
-        opening = tasks.create_task(open_answer(fake, call))
+        opening = tasks.create_task(open_answer(fake, call, a_watch()))
         while fake.silences < 2:
             await asyncio.sleep(0)
         fake.bring(FailureKind.DISCONNECTED)
@@ -210,7 +217,7 @@ async def test_interrupted_opening_closes_its_reply() -> None:
     """A client that leaves before its answer takes the reply with it."""
     fake = FakeReply(silence)
     async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(open_answer(fake, a_call(a_request(stream=True))))
+        task = tasks.create_task(open_answer(fake, a_call(a_request(stream=True)), a_watch()))
         while not fake.silences:
             await asyncio.sleep(0)
         task.cancel()
@@ -248,7 +255,7 @@ def test_usage_that_was_read_is_not_looked_for_again() -> None:
 async def test_embeddings_are_plain_answers() -> None:
     """An embeddings request never streams."""
     fake = FakeReply(b'{"data":[]}', content_type="application/json")
-    result = await open_answer(fake, a_call(an_embedding()))
+    result = await open_answer(fake, a_call(an_embedding()), a_watch())
 
     assert isinstance(result, Opening)
     assert result.whole

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+from proxy.domain.decision import Reason, Rejection
 from proxy.domain.outcome import Ending, FailureKind
 from proxy.domain.record import Attempt, Record
 from proxy.domain.usage import Evidence, Usage
@@ -16,6 +17,7 @@ PLAIN = Record(
     status=200,
     ending=Ending.COMPLETE,
     error_code=None,
+    error_param=None,
     tenant_id="acme",
     key_id="k1",
     route_id="auto",
@@ -24,6 +26,7 @@ PLAIN = Record(
         Attempt("sim-a/fast", FailureKind.RATE_LIMITED, 429, 12.3456),
         Attempt("sim-b/fast", None, 200, 80.5),
     ),
+    skipped=(Rejection("sim-c/plain", Reason.MISSING_CAPABILITY, "tools"),),
     stream=True,
     usage=Usage(prompt_tokens=34, completion_tokens=120, cached_tokens=10),
     evidence=Evidence.REPORTED,

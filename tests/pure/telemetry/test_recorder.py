@@ -15,7 +15,8 @@ from tests.pure.telemetry.records import a_record
 
 FIELDS = {
     "ts", "level", "event", "request_id", "trace_id", "tenant", "key_id", "method", "path",
-    "route", "target", "attempts", "status", "ending", "error_code", "stream", "tokens",
+    "route", "target", "attempts", "status", "ending", "error_code", "param", "skipped",
+    "stream", "tokens",
     "evidence", "cost_nanousd", "finish_reason", "config", "body_bytes", "sent_bytes",
     "first_byte_ms", "total_ms",
 }  # fmt: skip
@@ -88,10 +89,10 @@ def test_console_line_reads_in_one_glance() -> None:
     """A person sees status, path, route, the targets in order, tokens, cost and time."""
     assert console_line(a_record()).decode() == (
         "22:13:20  200 POST /v1/chat/completions  auto -> sim-a/fast (rate_limited) -> "
-        "sim-b/fast  34+120 tokens  $0.000123  1235 ms  complete"
+        "sim-b/fast  34+120 tokens  $0.000123  1235 ms  complete  req-1"
     )
     assert console_line(a_refusal()).decode() == (
-        "22:13:20  401 POST /v1/chat/completions  1235 ms  missing_api_key"
+        "22:13:20  401 POST /v1/chat/completions  1235 ms  missing_api_key  req-1"
     )
 
 

@@ -78,10 +78,7 @@ def test_splicing_leaves_every_other_member_as_it_was(
     assert [name for name in after if name in kept] == kept
     for name in kept:
         before, now = request_.members[name], after[name]
-        assert (
-            body[now.key_start : now.end]
-            == request_.body[before.key_start : before.end]
-        )
+        assert body[now.key_start : now.end] == request_.body[before.key_start : before.end]
 
 
 def spliced(body: bytes, usage: UsageInStream = UsageInStream.ASK) -> bytes:

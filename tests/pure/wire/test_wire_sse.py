@@ -273,3 +273,16 @@ def test_any_bytes_pass_or_wait_in_order(pieces: list[bytes]) -> None:
     out = b"".join([tap.feed(piece) for piece in pieces])
     assert b"".join(pieces).startswith(out)
     tap.finish()
+
+
+def test_estimate_counts_the_text_of_large_events() -> None:
+    """An event with a page of text is not one token; single tokens are not counted double."""
+    tap = StreamTap(strip_usage=False)
+    small = b'data: {"choices":[{"index":0,"delta":{"content":"%b"}}]}\n\n'
+    for word in (b"a", b"the", b"antelope", b"x"):
+        tap.feed(small % word)
+    assert tap.completion_tokens_seen == 4
+
+    tap.feed(small % (b"word " * 200))
+
+    assert 200 <= tap.completion_tokens_seen <= 300
