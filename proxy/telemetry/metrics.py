@@ -64,6 +64,7 @@ class Metrics:
         self._attempts = self._counter(series.ATTEMPTS)
         self._tokens = self._counter(series.TOKENS)
         self._cost = self._counter(series.COST)
+        self._maybe_cost = self._counter(series.MAYBE_COST)
         self._keyring = self._counter(series.KEYRING)
         self._lines_lost = self._counter(series.LINES_LOST)
         self._in_flight = self._gauge(series.IN_FLIGHT)
@@ -96,6 +97,9 @@ class Metrics:
         ended.seconds.observe(record.total_ms / 1000)
         for attempt in record.attempts:
             self._add(self._attempt(attempt))
+            if attempt.maybe_nanousd:
+                tenant = record.tenant_id or NONE
+                self._add(self._maybe_cost.labels(tenant, attempt.target_id), attempt.maybe_nanousd)
         if record.target_id is not None:
             self._count_answer(record, record.target_id)
         if record.cost_nanousd:

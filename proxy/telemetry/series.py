@@ -68,6 +68,11 @@ TOKENS: Final = Count(
 COST: Final = Count(
     "pointsman_cost_nanousd_total", "Cost in whole nano-dollars.", ("tenant", "target")
 )
+MAYBE_COST: Final = Count(
+    "pointsman_maybe_cost_nanousd_total",
+    "Estimated nano-dollars for the prompts of attempts that did not answer but may be billed.",
+    ("tenant", "target"),
+)
 KEYRING: Final = Count(
     "pointsman_keyring_events_total",
     "What the ring of API keys did: hits, lookups, refused, changes, drops.",
@@ -90,6 +95,7 @@ ALL: Final[tuple[Count | Level | Spread, ...]] = (
     ATTEMPTS,
     TOKENS,
     COST,
+    MAYBE_COST,
     KEYRING,
     LINES_LOST,
     IN_FLIGHT,

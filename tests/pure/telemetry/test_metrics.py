@@ -10,9 +10,11 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from proxy.domain.outcome import Ending
+from proxy.domain.record import Attempt
 from proxy.domain.usage import Evidence, Usage
 from proxy.telemetry import series
 from proxy.telemetry.metrics import Metrics, clear_directory, mark_process_dead
+from proxy.units import NanoUsd
 from tests.pure.telemetry.records import a_record
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -166,6 +168,7 @@ def test_every_series_is_declared_once() -> None:
 WORKER = """
 import os, sys
 from proxy.telemetry.metrics import Metrics
+from proxy.units import NanoUsd
 from tests.pure.telemetry.records import a_record
 metrics = Metrics("0")
 metrics.config_in_force("one")
@@ -232,3 +235,16 @@ def test_death_of_a_worker_means_nothing_to_a_single_process(
     monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
 
     mark_process_dead(1)
+
+
+def test_attempts_that_may_be_billed_are_counted_apart() -> None:
+    """What a provider may charge without an answer does not hide in the cost, nor vanish."""
+    metrics = Metrics("0")
+    gone = Attempt("sim-a/fast", None, None, 9.0, maybe_billed=True, maybe_nanousd=NanoUsd(700))
+    metrics.request_started()
+    metrics.request_ended(a_record(attempts=(gone,), target_id=None, cost_nanousd=None))
+
+    found = samples(metrics.render()[0])
+
+    assert found['pointsman_maybe_cost_nanousd_total{target="sim-a/fast",tenant="acme"}'] == 700
+    assert not any(name.startswith("pointsman_cost_nanousd_total") for name in found)
