@@ -7,9 +7,10 @@ must last between runs (keys, the pepper) lies in a directory of its own.
 import asyncio
 import os
 import secrets
+import socket
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -17,7 +18,7 @@ from typing import Final
 from proxy.config.load import LoadedConfig
 from proxy.config.settings import Settings
 from proxy.domain.snapshot import Snapshot
-from proxy.simulator.config import SimulatorConfig
+from proxy.simulator.config import Address, SimulatorConfig
 from proxy.simulator.server import Simulator
 from proxy.state.connection import Connection
 from proxy.state.embedded import EmbeddedRedis
@@ -35,10 +36,11 @@ class SimulatorBusy(Exception):  # noqa: N818 - says what happened
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """What is running, for who started it."""
+    """What is running, for who started it. `key_is_new`: made by this run."""
 
     url: str
     key: str
+    key_is_new: bool
     tenant_id: str
     routes: tuple[str, ...]
     simulated: tuple[tuple[str, str], ...]
@@ -65,6 +67,7 @@ def run_demo(
     from proxy.serving import serve
 
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    config, simulator = on_free_ports(config, simulator)
     with EmbeddedRedis(data_dir / "redis") as redis:
         demo = _prepare(config, simulator, redis.url, port, data_dir)
         serve(
@@ -89,6 +92,7 @@ def _prepare(
     return Demo(
         url=f"http://{config.settings.host}:{port}",
         key=key,
+        key_is_new=key != kept,
         tenant_id=tenant_id,
         routes=tuple(route.id for route in snapshot.routes_of(snapshot.tenants[tenant_id])),
         simulated=simulated_providers(snapshot, simulator),
@@ -110,7 +114,7 @@ async def _simulated(
     except OSError as error:
         raise SimulatorBusy(
             f"the simulated providers cannot listen: {(error.strerror or 'unknown').lower()}. "
-            "Stop what uses their ports, or change them in the simulator's and gateway's configs."
+            "Name another address in both configs, the gateway's and the simulator's."
         ) from error
     try:
         yield
@@ -130,6 +134,38 @@ def simulated_providers(
         for provider in snapshot.providers.values()
         if provider.endpoint_base.startswith(tuple(addresses))
     )
+
+
+def on_free_ports(
+    config: LoadedConfig, simulator: SimulatorConfig
+) -> tuple[LoadedConfig, SimulatorConfig]:
+    """Both, with each simulated provider whose port is taken moved to a free one, so that a second
+    demo runs beside the first.
+    """
+    hosted = dict(simulator.providers)
+    called = dict(config.snapshot.providers)
+    for name, provider in simulator.providers.items():
+        listen = provider.listen
+        port = _free_port(listen)
+        hosted[name] = replace(provider, listen=replace(listen, port=port))
+        before, after = (f"http://{listen.host}:{each}/" for each in (listen.port, port))
+        for id_, caller in called.items():
+            base = caller.endpoint_base
+            if base.startswith(before):
+                called[id_] = replace(caller, endpoint_base=after + base.removeprefix(before))
+    # The targets' own copies of their provider keep the old one: calls go by `providers`.
+    snapshot = replace(config.snapshot, providers=called)
+    return replace(config, snapshot=snapshot), replace(simulator, providers=hosted)
+
+
+def _free_port(wanted: Address) -> int:
+    """The port of *wanted* if it is free there, else any that is."""
+    family = socket.AF_INET6 if ":" in wanted.host else socket.AF_INET
+    for port in (wanted.port, 0):
+        with suppress(OSError), socket.create_server((wanted.host, port), family=family) as sock:
+            found: int = sock.getsockname()[1]
+            return found
+    return wanted.port  # not an address of this machine: the simulator will say so
 
 
 def _settings(settings: Settings, redis_url: str, port: int, data_dir: Path) -> Settings:

@@ -11,16 +11,30 @@ from typing import Annotated
 
 import typer
 
-from proxy.cli.exits import FAILED, USAGE
+from proxy.cli.exits import DEFAULT_CONFIG, FAILED, USAGE, fail
 from proxy.config.load import LoadedConfig, load
 from proxy.config.problems import ConfigProblems, ConfigUnreadable
 
 
 def check(
-    config: Annotated[Path, typer.Argument(help="The config file.")] = Path("config/gateway.yaml"),
+    path: Annotated[
+        Path | None,
+        typer.Argument(metavar="CONFIG", help=f"The config file; without: {DEFAULT_CONFIG}."),
+    ] = None,
+    option: Annotated[
+        Path | None,
+        typer.Option("--config", "-c", help="The same, as the other verbs take it."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")] = False,
 ) -> None:
-    """Check a config and name every problem, by file and line."""
+    """Name every problem of a config at once, by file and line.
+
+    Exit code 0 if it may start, 1 if not, 2 if the file cannot be read. Credentials are not
+    looked at, so a machine without secrets can check.
+    """
+    if path is not None and option is not None:
+        fail("Name the config once: as argument or by --config.", USAGE)
+    config = path or option or DEFAULT_CONFIG
     try:
         loaded = load(config)
     except ConfigProblems as found:
@@ -49,5 +63,8 @@ def _print_summary(config: Path, loaded: LoadedConfig, *, as_json: bool) -> None
     if as_json:
         typer.echo(json.dumps({"ok": True, "version": snapshot.version, **counts}, indent=2))
         return
-    listed = ", ".join(f"{count} {name}" for name, count in counts.items())
+    listed = ", ".join(
+        f"{count} {name.removesuffix('s') if count == 1 else name}"
+        for name, count in counts.items()
+    )
     typer.echo(f"{config}: fine, version {snapshot.version} ({listed})")

@@ -14,6 +14,7 @@ from proxy.simulator.config import load_simulator
 from proxy.state.embedded import EmbeddedRedisError
 
 MESSAGE = '{"model": "auto", "stream": true, "messages": [{"role": "user", "content": "Hello"}]}'
+OTHER_PLACE = "--data-dir DIR; for make run: PORT=9000 make run ARGS='--data-dir DIR'"
 
 
 def demo(
@@ -24,9 +25,14 @@ def demo(
         Path, typer.Option(help="The simulated providers, started if the config names them.")
     ] = Path("config/simulator.yaml"),
     port: Annotated[int, typer.Option(envvar="PORT", min=1, max=65535)] = 8080,
-    data_dir: Annotated[Path, typer.Option(help="What lasts between runs.")] = Path(".pointsman"),
+    data_dir: Annotated[
+        Path, typer.Option(help="Where what lasts between runs lies: keys, the pepper.")
+    ] = Path(".pointsman"),
 ) -> None:
-    """Run the gateway with an embedded Redis and simulated providers. Ctrl-C stops all of it."""
+    """Run the gateway with an embedded Redis and simulated providers, and a key to try.
+
+    What `make run` calls. Ctrl-C stops all of it.
+    """
     loaded = load_or_fail(config)
     try:
         run_demo(
@@ -36,7 +42,11 @@ def demo(
             data_dir=data_dir,
             on_running=_tell,
         )
-    except (CannotListen, EmbeddedRedisError, SimulatorBusy, ValueError) as problem:
+    except EmbeddedRedisError as problem:
+        is_in_use = isinstance(problem.__cause__, BlockingIOError)
+        hint = f" Another place: {OTHER_PLACE}." if is_in_use else ""
+        fail(f"pointsman: {problem}{hint}", FAILED)
+    except (CannotListen, SimulatorBusy, ValueError) as problem:
         fail(f"pointsman: {problem}", FAILED)
 
 
@@ -45,7 +55,8 @@ def _tell(demo: Demo) -> None:
     for name, url in demo.simulated:
         typer.echo(f"  simulated provider {name} at {url}")
     typer.echo(f"  routes for tenant {demo.tenant_id}: {', '.join(demo.routes)}")
-    typer.echo(f"  key (kept in {demo.data_dir / 'demo-key'}): {demo.key}")
+    new = "new, " if demo.key_is_new else ""
+    typer.echo(f"  key ({new}kept in {demo.data_dir / 'demo-key'}): {demo.key}")
     body = MESSAGE.replace("auto", demo.routes[0])
     typer.echo("\nTry it:\n")
     typer.echo(

@@ -11,7 +11,6 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Final, TypeVar
 
 import typer
@@ -19,13 +18,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from proxy.cli.exits import FAILED, fail
+from proxy.cli.exits import DEFAULT_CONFIG, FAILED, ConfigOption, fail
 from proxy.cli.serve import load_or_fail
 from proxy.config.credentials import CredentialProblem, resolve, reveal
 from proxy.config.load import LoadedConfig
 from proxy.state.connection import Connection, StateUnavailableError
 from proxy.state.store import KeyRecord, KeyStore
-from proxy.state.tokens import Pepper
+from proxy.state.tokens import Pepper, claimed_id, is_well_formed
 from proxy.units import UnixMs
 
 T = TypeVar("T")
@@ -33,7 +32,10 @@ T = TypeVar("T")
 _MS_OF: Final = {"m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 _COLUMNS: Final = ("id", "tenant", "name", "state", "created", "expires", "last used")
 
-keys = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
+keys = typer.Typer(
+    help="Make, list and revoke API keys. Needs the Redis and the pepper that the config names.",
+    no_args_is_help=True,
+)
 
 
 def _milliseconds(text: str) -> int:
@@ -43,21 +45,25 @@ def _milliseconds(text: str) -> int:
     return int(found[1]) * _MS_OF[found[2]]
 
 
-ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The gateway's config file.")]
-DEFAULT_CONFIG: Final = Path("config/gateway.yaml")
-
-
 @keys.command()
 def create(
     tenant: Annotated[str, typer.Option(help="Whose key it is; a tenant of the config.")],
     name: Annotated[str, typer.Option(help="What it is for, as it is shown in lists.")],
     expires_in: Annotated[
         int | None,
-        typer.Option(help="When it ends: 90m, 12h, 30d, 8w. Without: never.", parser=_milliseconds),
+        typer.Option(
+            help="When it ends: 90m, 12h, 30d, 8w. Without: never.",
+            parser=_milliseconds,
+            metavar="30d",
+        ),
     ] = None,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """Make a key. It is shown this once and kept nowhere."""
+    """Make a key and print it, alone on its line, to standard output.
+
+    It is shown this once and kept nowhere; what is said about it goes to standard error. Needs
+    the config's Redis and pepper. Exit code 1 if the config has no such tenant.
+    """
     loaded = load_or_fail(config)
     _refuse_unknown_tenant(loaded, tenant)
     expires_ms = None if expires_in is None else UnixMs(_unix_ms() + expires_in)
@@ -73,10 +79,18 @@ def list_keys(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")] = False,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """List keys, oldest first, with when each was used last. Secrets are not known."""
-    records = _with_store(load_or_fail(config), lambda store: store.list(tenant))
+    """List keys, oldest first, with their state and when each was used last.
+
+    Last use is true to within ten seconds. Secrets are not known, so none is shown. Needs the
+    config's Redis and pepper. Exit code 1 if the tenant is not in the config and has no keys.
+    """
+    loaded = load_or_fail(config)
+    records = _with_store(loaded, lambda store: store.list(tenant))
+    if tenant is not None and not records:  # one that left the config may still have keys
+        _refuse_unknown_tenant(loaded, tenant)
     if as_json:
-        typer.echo(json.dumps([asdict(record) for record in records], indent=2))
+        rows = [{**asdict(record), "state": _state_of(record)} for record in records]
+        typer.echo(json.dumps(rows, indent=2))
     elif Console().is_terminal:
         Console().print(_table(map(_row, records)))
     else:
@@ -86,13 +100,21 @@ def list_keys(
 
 @keys.command()
 def revoke(
-    key_id: Annotated[str, typer.Argument(metavar="ID", help="The key's id, as lists show it.")],
+    key: Annotated[
+        str,
+        typer.Argument(metavar="ID", help="The key's id, as lists show it; or a whole leaked key."),
+    ],
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """End a key for good. Running gateways refuse it within a second."""
+    """End a key for good.
+
+    Running gateways refuse it within a second, and within five if the notice was lost. Needs the
+    config's Redis and pepper. Exit code 1 if there is no such key. A whole key is never repeated.
+    """
+    key_id = claimed_id(key) if is_well_formed(key) else key
     if not _with_store(load_or_fail(config), lambda store: store.revoke(key_id)):
-        # Not repeated: who pastes the whole key here must not find it in a log.
-        fail("There is no key with this id. 'pointsman keys list' shows them.", FAILED)
+        # Not repeated: a key pasted with a letter missing must not be found in a log.
+        fail("There is no such key. 'pointsman keys list' shows them.", FAILED)
     typer.echo(f"Key {key_id} is revoked.", err=True)
 
 

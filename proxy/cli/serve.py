@@ -5,11 +5,8 @@ import shutil
 import ssl
 import tempfile
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
-from proxy.cli.exits import FAILED, USAGE, fail
+from proxy.cli.exits import DEFAULT_CONFIG, FAILED, USAGE, ConfigOption, fail
 from proxy.config.load import LoadedConfig, load
 from proxy.config.problems import ConfigProblems, ConfigUnreadable
 from proxy.server.serve import CannotListen
@@ -18,12 +15,12 @@ from proxy.state.connection import StateMisconfiguredError
 MULTIPROC = "PROMETHEUS_MULTIPROC_DIR"
 
 
-def serve(
-    config: Annotated[
-        Path, typer.Option("--config", "-c", help="The gateway's config file.")
-    ] = Path("config/gateway.yaml"),
-) -> None:
-    """Serve the gateway until SIGTERM or SIGINT; then drain, and exit 0."""
+def serve(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Serve the gateway until SIGTERM or SIGINT; then drain, and exit 0.
+
+    Needs the config's Redis, pepper and credentials. With a problem in the config, an address
+    that is taken or a Redis that must not be used as it is set up it says so and does not start.
+    """
     loaded = load_or_fail(config)
     if loaded.settings.workers > 1 and MULTIPROC not in os.environ:
         run_with_shared_metrics(loaded)

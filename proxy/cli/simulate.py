@@ -15,7 +15,7 @@ from proxy.simulator.server import Simulator
 
 def simulate(
     config: Annotated[
-        Path, typer.Option(help="The providers to host, as YAML.", dir_okay=False)
+        Path, typer.Option("--config", "-c", help="The providers to host, as YAML.", dir_okay=False)
     ] = Path("config/simulator.yaml"),
     port: Annotated[
         int | None,

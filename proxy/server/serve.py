@@ -1,6 +1,7 @@
 """One process that serves until it is told to stop. I/O: signals, one listening socket."""
 
 import asyncio
+import os
 import signal
 import socket
 from collections.abc import Callable
@@ -32,10 +33,12 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         sock = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
-        reason = error.strerror or type(error).__name__
+        code = error.errno or 0  # below zero where a name was not found
+        # asked for anew: the text of `create_server` says the address once more
+        reason = os.strerror(code) if code > 0 else error.strerror or type(error).__name__
         raise CannotListen(
-            f"cannot listen on {host}:{port}: {reason.lower()}. "
-            "Stop what uses it, or choose another address."
+            f"cannot listen on {host}:{port}: {reason.lower()}. Stop what uses it, or choose "
+            "another address (server.listen; for make run: PORT=9000 make run)."
         ) from error
     if hasattr(socket, "TCP_NOTSENT_LOWAT"):  # every connection inherits it
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)

@@ -73,8 +73,9 @@ def test_list_for_machines_holds_every_field_and_no_hash(run: Run) -> None:
     (record,) = json.loads(run("list", "--tenant", "acme", "--json").stdout)
 
     assert record["expires_ms"] - record["created_ms"] == pytest.approx(12 * 3_600_000, abs=2000)
+    assert record["state"] == "active"
     assert set(record) == {
-        *("id", "tenant_id", "name"),
+        *("id", "tenant_id", "name", "state"),
         *("created_ms", "expires_ms", "revoked_ms", "last_used_ms"),
     }
 
@@ -87,6 +88,37 @@ def test_unknown_tenant_is_refused_with_those_that_exist(run: Run) -> None:
     assert result.stdout == ""
     assert "It has: acme, other." in result.stderr
     assert json.loads(run("list", "--json").stdout) == []
+
+
+def test_list_of_an_unknown_tenant_says_whom_there_is(run: Run) -> None:
+    """A tenant mistyped is not the same as one without keys."""
+    mistyped, without_keys = run("list", "--tenant", "nobody"), run("list", "--tenant", "other")
+
+    assert (mistyped.exit_code, mistyped.stdout) == (1, "")
+    assert "It has: acme, other." in mistyped.stderr
+    assert without_keys.exit_code == 0
+
+
+def test_keys_of_a_tenant_that_left_the_config_are_listed(run: Run, config: Path) -> None:
+    """Who takes a tenant out can still find its keys."""
+    key_id = run("create", "--tenant", "other", "--name", "ci").stdout.split("_")[1]
+    lines = config.read_text().splitlines()
+    config.write_text("\n".join(line for line in lines if "other:" not in line))
+
+    assert key_id in run("list", "--tenant", "other").stdout
+
+
+def test_whole_key_is_revoked_and_not_repeated(run: Run) -> None:
+    """A leaked key is revoked as it was found; only its id is said."""
+    token = run("create", "--tenant", "acme", "--name", "ci").stdout.strip()
+    _, key_id, secret, _ = token.split("_")
+
+    result = run("revoke", token)
+
+    assert result.exit_code == 0
+    assert key_id in result.stderr
+    assert secret not in result.output
+    assert f"{key_id}\tacme\tci\trevoked\t" in run("list").stdout
 
 
 @pytest.mark.parametrize("text", ["", "0d", "30", "d", "-1h", "1y", "9999999d", "1.5h"])

@@ -33,7 +33,17 @@ def test_check_of_a_good_config_says_its_version_and_counts(path: Path) -> None:
 
     assert result.exit_code == 0
     assert loaded(GOOD).snapshot.version in result.output
-    assert "2 providers, 4 targets, 2 routes, 1 tenants" in result.output
+    assert "2 providers, 4 targets, 2 routes, 1 tenant)" in result.output
+
+
+def test_check_takes_the_path_as_argument_or_option(path: Path) -> None:
+    """Both forms are the same; both at once are wrong usage."""
+    path.write_text(GOOD)
+
+    as_option = [_run(flag, str(path)).output for flag in ("--config", "-c")]
+
+    assert as_option == [_run(str(path)).output] * 2
+    assert _run(str(path), "--config", str(path)).exit_code == 2
 
 
 def test_check_prints_every_problem_with_its_place(path: Path) -> None:
