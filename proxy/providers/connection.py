@@ -5,6 +5,7 @@ task in between: tasks only wait for a head, for the first bytes, and for the en
 """
 
 import asyncio
+import ssl
 from collections.abc import Callable, Mapping
 from typing import Final, cast
 
@@ -124,8 +125,8 @@ class Connection(asyncio.Protocol):
             reply.advance()
 
     def eof_received(self) -> None:
-        """The peer ended its side: by FIN, or below TLS by close_notify and by nothing less."""
-        self._peer_ended = True
+        """The peer ended its side."""
+        self._peer_ended = self._transport is not None and _is_true_end(self._transport)
         # Not left to the loop, whose close waits until a peer that may be gone takes our bytes.
         self.sever()
 
@@ -151,6 +152,19 @@ class Connection(asyncio.Protocol):
     def _may_rest_s(self) -> float:
         stated = self._parser.keep_alive_s
         return self._idle_s if stated is None else min(self._idle_s, stated - CLOSE_FIRST_S)
+
+
+def _is_true_end(transport: asyncio.Transport) -> bool:
+    """Whether what ended is what the peer sent: over TLS its close_notify says so. A FIN below it
+    can be anybody's, yet asyncio (not uvloop) reports that as an end, too.
+    """
+    tls = transport.get_extra_info("ssl_object")
+    if tls is None:
+        return True
+    try:
+        return not tls.read(1)
+    except ssl.SSLError:
+        return False
 
 
 class Http1Reply:
