@@ -58,6 +58,8 @@ class Pipeline:
             _grant(request.route_id, tenant, snapshot)
             entry.decision = decide(facts_of(request, tenant), snapshot)  # 4 routing/decide
             entry.opening = await self._open(request, exchange, entry)  # 6 execution/executor
+            del request  # nothing is sent again: a stream need not keep its prompt
+            entry.let_go_of_body()
             entry.ending = await relay(entry.opening, exchange.sink, told(entry))  # 7 relay
 
     async def models(self, exchange: Exchange, route_id: str | None) -> None:

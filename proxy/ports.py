@@ -128,6 +128,10 @@ class Exchange(Protocol):
         """Where the answer goes."""
 
     @property
+    def body_bytes(self) -> int:
+        """How many bytes of body were read."""
+
+    @property
     def drained(self) -> bool:
         """Whether the gateway broke this exchange off because it is shutting down."""
 

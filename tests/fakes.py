@@ -165,6 +165,7 @@ class FakeExchange:
     forwarded: Mapping[str, str] = field(default_factory=dict)
     trace_id: str | None = None
     drained: bool = False
+    body_bytes: int = 0
 
     async def body(self) -> bytes:
         return b""

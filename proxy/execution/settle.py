@@ -7,7 +7,7 @@ the request leaves behind, however it ends.
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from proxy.domain.catalog import Endpoint
 from proxy.domain.decision import Decision
@@ -25,6 +25,9 @@ from proxy.units import LoopSeconds, NanoUsd, UnixMs
 CLIENT_LEFT = 499
 """What the log says of a client that left before its answer began, as nginx does."""
 
+
+HEAVY_BYTES = 16 * 1024
+"""A body from this size on is let go as soon as its answer begins."""
 
 OUR_PARAMS = frozenset({"missing_field", "invalid_field"})
 """Codes whose `param` is a field name of ours; any other may be the client's own text."""
@@ -44,6 +47,13 @@ class Entry:
     opening: Opening | None = None
     ending: Ending | None = None
     error: GatewayError | None = None
+
+    def let_go_of_body(self) -> None:
+        """Past the commit point nothing is sent again; a long prompt's bytes are of no more use."""
+        if self.request is None or self.opening is None or len(self.request.body) < HEAVY_BYTES:
+            return
+        self.request = replace(self.request, body=b"", members={})
+        self.opening.call = replace(self.opening.call, request=self.request)
 
 
 class Books:
@@ -111,7 +121,7 @@ def record_of(entry: Entry, now: LoopSeconds) -> Record:
         finish_reason=opening.tap.finish_reason if opening else None,
         config_version=decision.config_version if decision else None,
         trace_id=exchange.trace_id,
-        body_bytes=len(entry.request.body) if entry.request else 0,
+        body_bytes=exchange.body_bytes,
         sent_bytes=exchange.sink.sent_bytes,
         first_byte_ms=_ms(exchange.sink.started_at, entry.started),
         total_ms=(now - entry.started) * 1000,

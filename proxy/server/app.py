@@ -108,7 +108,9 @@ class Gateway:
             route_id = unquote(path[len(MODELS) + 1 :])
             return self._only("GET", exchange, self._pipeline.models, route_id)
         if exchange.path in self._operations:
-            return self._only("GET", exchange, self._operate, exchange.path)
+            # Some balancers probe by HEAD.
+            method = "HEAD" if exchange.method == "HEAD" else "GET"
+            return self._only(method, exchange, self._operate, exchange.path)
         return self._refuse(exchange, GatewayError("unknown_path"))
 
     async def _only(
@@ -129,7 +131,8 @@ class Gateway:
         # Probes and scrapes leave no record: they would drown the requests.
         status, body, content_type = self._operations[path]()
         exchange.sink.start(Head(status, content_type, len(body), stream=False))
-        exchange.sink.write(body)
+        if exchange.method != "HEAD":
+            exchange.sink.write(body)
         exchange.sink.end()
 
     def _readiness(self) -> tuple[int, bytes, str]:

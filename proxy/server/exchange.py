@@ -40,11 +40,19 @@ class HttpExchange:
         self.request_id = f"req_{os.urandom(12).hex()}"
         self.sink = ClientSink(request, self.request_id, clock, limits.client_stall_s)
         self.drained = False
+        self.body_bytes = 0
 
     @property
     def authorization(self) -> str | None:
-        """The Authorization header as sent."""
-        return self._request.headers.get("Authorization")
+        """The Authorization header as sent.
+
+        Raises:
+            GatewayError: there are two, so that two readers could take different ones.
+        """
+        values = self._request.headers.getall("Authorization", ())
+        if len(values) > 1:
+            raise GatewayError("malformed_request")
+        return values[0] if values else None
 
     @property
     def forwarded(self) -> Mapping[str, str]:
@@ -85,6 +93,7 @@ class HttpExchange:
             body = content.read_nowait(-1)
             if len(body) > cap:
                 raise GatewayError("body_too_large", limit=cap)
+            self.body_bytes = len(body)
             return body
         self._invite()
         try:
@@ -113,6 +122,7 @@ class HttpExchange:
             size += len(part)
             if size > cap:
                 raise GatewayError("body_too_large", limit=cap)
+            self.body_bytes = size
             parts.append(part)
             elapsed_s = loop.time() - started
             if elapsed_s > FLOOR_AFTER_S and size < elapsed_s * FLOOR_BYTES_PER_S:

@@ -9,6 +9,7 @@ from tests.gateway import GatewayUnderTest, running_gateway
 
 
 def a_chat(**fields: Any) -> dict[str, Any]:
+    """A small chat request on the route `auto`."""
     return {"model": "auto", "messages": [{"role": "user", "content": "Hello"}], **fields}
 
 

@@ -108,7 +108,7 @@ async def test_silent_target_is_left_at_its_first_byte_deadline() -> None:
 
 async def test_reply_that_falls_silent_is_closed() -> None:
     """A head alone is no beginning: the deadline runs on to the first event."""
-    slow = a_target("one/m", provider=a_provider("one", plain_first_byte_s=0.01))
+    slow = a_target("one/m", provider=a_provider("one", first_byte_s=0.01))
     reply = FakeReply(b"data: {", silence)
     attempts = Attempts(one=[reply])
 
@@ -244,3 +244,16 @@ async def test_clients_mistake_that_nobody_explained_is_a_failure() -> None:
     error = await Attempts(one=[mistake]).refusal(a_decision(ONE))
 
     assert error.code == "provider_failed"
+
+
+async def test_plain_answer_may_come_slowly_but_not_stop() -> None:
+    """Past its first byte a plain answer has the time between chunks, and no longer."""
+    times = {"plain_first_byte_s": 0.05, "between_chunks_s": 0.05}
+    slow = a_target("one/m", provider=a_provider("one", **times))
+    reply = FakeReply(b"\n", silence, content_type="application/json")
+    attempts = Attempts(one=[reply])
+
+    error = await attempts.refusal(a_decision(slow))
+
+    assert error.code == "provider_timeout"
+    assert reply.closed_times == 1

@@ -1,6 +1,7 @@
 """The books: every exit passes once, and the record says what is known and how."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -105,12 +106,12 @@ def test_record_of_an_answer_is_complete() -> None:
     exchange = entry.exchange
     assert isinstance(exchange, FakeExchange)
     exchange.trace_id = "f" * 32
+    exchange.body_bytes = 63
     exchange.sink.start(Head(200, "application/json", 40, stream=False))
     exchange.sink.write(b"x" * 40)
 
     record = record_of(entry, NOW)
 
-    assert entry.request is not None
     assert (record.request_id, record.started_at_ms) == ("req_1", 1_700_000_000_000)
     assert (record.method, record.path, record.status) == ("POST", exchange.path, 200)
     assert (record.ending, record.error_code) == (Ending.COMPLETE, None)
@@ -119,7 +120,7 @@ def test_record_of_an_answer_is_complete() -> None:
     assert record.attempts == tuple(attempts)
     assert (record.stream, record.finish_reason) == (False, "stop")
     assert (record.config_version, record.trace_id) == ("v1", "f" * 32)
-    assert (record.body_bytes, record.sent_bytes) == (len(entry.request.body), 40)
+    assert (record.body_bytes, record.sent_bytes) == (63, 40)
     assert (record.first_byte_ms, record.total_ms) == (1000.0, 2500.0)
 
 
@@ -212,3 +213,17 @@ def test_entry_that_is_left_by_an_error_is_settled_once(case: str) -> None:
     assert raised.value is error
     record = ledger.only
     assert (record.ending, record.error_code, record.status) == (ending, code, status)
+
+
+def test_long_prompt_is_let_go_once_its_answer_began() -> None:
+    """A stream that lives for minutes does not hold the megabytes that asked for it."""
+    request = a_request()
+    long = replace(request, body=b"x" * 100_000)
+    entry = an_entry(request=long, opening=an_opening(Usage(3, 2)))
+
+    entry.let_go_of_body()
+
+    assert entry.request is not None
+    assert entry.opening is not None
+    assert entry.request.body == entry.opening.call.request.body == b""
+    assert entry.request.prompt_bytes == request.prompt_bytes
