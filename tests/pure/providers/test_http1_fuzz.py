@@ -1,6 +1,7 @@
 """The response parser against noise and damaged answers, with h11 for a second opinion."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import h11
 from hypothesis import example, given, settings
@@ -67,13 +68,8 @@ def second_opinion(wire: bytes) -> tuple[int, bytes] | None:
                 body += bytes(event.data)
             elif isinstance(event, h11.EndOfMessage):
                 return status, body
-            elif (
-                event is h11.NEED_DATA
-                or event is h11.PAUSED
-                or event is None
-                or isinstance(event, h11.ConnectionClosed)
-            ):
-                return None
+            elif not isinstance(event, h11.InformationalResponse):
+                return None  # more is needed, or nothing comes any more
     except h11.RemoteProtocolError:
         return None
 
@@ -93,7 +89,7 @@ def damaged(draw: st.DrawFn) -> bytes:
 def split(wire: bytes, cuts: list[int]) -> list[bytes]:
     """*wire* cut at *cuts* (modulo its length)."""
     places = sorted({0, len(wire), *(cut % (len(wire) + 1) for cut in cuts)})
-    return [wire[a:b] for a, b in zip(places, places[1:], strict=False)]
+    return [wire[a:b] for a, b in pairwise(places)]
 
 
 @settings(max_examples=400)
