@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from proxy.deadlines import Deadlines, Watch
+from proxy.deadlines import Deadlines
 from proxy.domain.catalog import Target
 from proxy.domain.decision import Decision
 from proxy.domain.outcome import TIMEOUTS, Failure, FailureKind
@@ -68,18 +68,16 @@ class Executor:
             # A failed attempt is an expected answer, hence a value. Cancellation is not caught:
             # the client has left, and no target is to blame for that.
             with self._deadlines.until(LoopSeconds(first_byte_by)) as watch:
-                result = await self._open(call, watch)
+                reply = await self._providers[call.target.provider.id].open(call)
+                if isinstance(reply, Failure):
+                    result = reply
+                else:
+                    result = await open_answer(reply, call, watch)
         except TimeoutError:
             result = Failure(call.target.id, FailureKind.FIRST_BYTE_TIMEOUT)
         finally:
             entry.attempts.append(_attempt_of(call, result, self._clock.now() - started))
         return result
-
-    async def _open(self, call: Call, watch: Watch) -> Opening | Failure:
-        reply = await self._providers[call.target.provider.id].open(call)
-        if isinstance(reply, Failure):
-            return reply
-        return await open_answer(reply, call, watch)
 
 
 def _attempt_of(call: Call, result: Opening | Failure | None, elapsed_s: float) -> Attempt:

@@ -173,18 +173,17 @@ async def _feed_next(reply: Reply, tap: StreamTap, held: bytearray) -> FailureKi
 async def _open_plain(reply: Reply, call: Call, watch: Watch) -> Opening | FailureKind:
     if reply.content_type != "application/json":
         return FailureKind.BAD_REPLY
-    body = bytearray()
+    body = b""
     while len(body) <= PLAIN_BUFFER_BYTES:
         data = await reply.read()
         if isinstance(data, FailureKind):
             return data
         if not data:
-            return _whole(reply, call, bytes(body))
-        body += data
-        if len(body) != reply.content_length:  # else it is whole: nothing more to wait for
-            watch.move(call.target.provider.timeouts.between_chunks_s, call.deadline)
+            return _whole(reply, call, body)
+        body = body + data if body else data
+        watch.move(call.target.provider.timeouts.between_chunks_s, call.deadline)
     tap = PlainTap()
-    return Opening(call, reply, tap, tap.feed(bytes(body)), whole=False, stream=False)
+    return Opening(call, reply, tap, tap.feed(body), whole=False, stream=False)
 
 
 def _whole(reply: Reply, call: Call, body: bytes) -> Opening | FailureKind:

@@ -5,9 +5,8 @@ the request leaves behind, however it ends.
 """
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from types import TracebackType
 
 from proxy.domain.catalog import Endpoint
 from proxy.domain.decision import Decision
@@ -64,33 +63,56 @@ class Books:
         self._meter = meter
         self._clock = clock
 
-    @contextmanager
-    def entry(self, exchange: Exchange) -> Iterator[Entry]:
-        """The entry of *exchange*, settled when the block is left, however it is left."""
-        entry = Entry(exchange, self._clock.now(), self._clock.unix_ms())
-        self._meter.request_started()
-        try:
-            yield entry
-        except GatewayError as error:
-            entry.error = error
-            entry.ending = Ending.FAILED if error.kind.side is Side.PROVIDER else Ending.REFUSED
-            raise
-        except asyncio.CancelledError:
-            entry.ending = Ending.CLIENT_GONE
-            raise
-        except Exception:
-            entry.error = GatewayError("internal_error")
-            entry.ending = Ending.FAILED
-            raise
-        finally:
-            self._settle(entry)
+    def entry(self, exchange: Exchange) -> "OpenEntry":
+        """The entry of *exchange*, settled when the `with` block is left, however it is left."""
+        return OpenEntry(self, Entry(exchange, self._clock.now(), self._clock.unix_ms()))
 
-    def _settle(self, entry: Entry) -> None:
+    def open(self) -> None:
+        """A request came in."""
+        self._meter.request_started()
+
+    def settle(self, entry: Entry) -> None:
+        """Close *entry*; called once for each."""
         if entry.opening is not None:
             entry.opening.reply.close()
         record = record_of(entry, self._clock.now())
         self._meter.request_ended(record)
         self._recorder.record(record)
+
+
+class OpenEntry:
+    """The `with` block of an entry. A class, since a generator would cost every request more."""
+
+    __slots__ = ("_books", "_entry")
+
+    def __init__(self, books: Books, entry: Entry) -> None:
+        self._books = books
+        self._entry = entry
+
+    def __enter__(self) -> Entry:
+        self._books.open()
+        return self._entry
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error is not None:
+            _note(error, self._entry)
+        self._books.settle(self._entry)
+
+
+def _note(error: BaseException, entry: Entry) -> None:
+    if isinstance(error, GatewayError):
+        entry.error = error
+        entry.ending = Ending.FAILED if error.kind.side is Side.PROVIDER else Ending.REFUSED
+    elif isinstance(error, asyncio.CancelledError):
+        entry.ending = Ending.CLIENT_GONE
+    else:
+        entry.error = GatewayError("internal_error")
+        entry.ending = Ending.FAILED
 
 
 def record_of(entry: Entry, now: LoopSeconds) -> Record:

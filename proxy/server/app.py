@@ -19,6 +19,7 @@ from proxy.pipeline import Pipeline
 from proxy.ports import Clock, Head
 from proxy.server.exchange import HttpExchange
 from proxy.server.lifecycle import Lifecycle
+from proxy.server.sink import Written
 
 MODELS = "/v1/models"
 ONE_MODEL = "/v1/models/{id}"
@@ -58,6 +59,8 @@ class Gateway:
     ) -> None:
         self._pipeline = pipeline
         self._lifecycle = lifecycle
+        self._stays = Written(keep_alive=True)
+        self._ends = Written(keep_alive=False)
         self._knows_keys = operations.knows_keys
         self._report = report
         self._limits = limits
@@ -85,10 +88,11 @@ class Gateway:
             except Exception as error:
                 self._report(exchange.request_id, error)
                 exchange.sink.break_off(GatewayError("internal_error"))
-            await exchange.sink.taken()
+            if exchange.sink.paused:
+                await exchange.sink.taken()
         finally:
             self._lifecycle.leave(exchange)
-        return exchange.sink.written
+        return self._stays if exchange.sink.keeps_connection else self._ends
 
     def refuse(self, request: web.BaseRequest, error: GatewayError) -> web.StreamResponse:
         """Answer what could not be parsed as a request."""
@@ -97,7 +101,7 @@ class Gateway:
         with suppress(GatewayError):
             self._pipeline.refuse(exchange, error)
         exchange.sink.break_off(error)
-        return exchange.sink.written
+        return self._ends
 
     def _answer(self, exchange: HttpExchange, path: str) -> Awaitable[None]:
         if exchange.path in _POSTS:
@@ -113,16 +117,16 @@ class Gateway:
             return self._only(method, exchange, self._operate, exchange.path)
         return self._refuse(exchange, GatewayError("unknown_path"))
 
-    async def _only(
+    def _only(
         self,
         method: str,
         exchange: HttpExchange,
         serve: Callable[[HttpExchange, T], Awaitable[None]],
         subject: T,
-    ) -> None:
+    ) -> Awaitable[None]:
         if exchange.method != method:
-            await self._refuse(exchange, GatewayError("method_not_allowed", allowed=method))
-        await serve(exchange, subject)
+            return self._refuse(exchange, GatewayError("method_not_allowed", allowed=method))
+        return serve(exchange, subject)
 
     async def _refuse(self, exchange: HttpExchange, error: GatewayError) -> None:
         self._pipeline.refuse(exchange, error)

@@ -23,10 +23,12 @@ FLUSH_S = 5.0
 
 
 class Written(web.StreamResponse):
-    """What aiohttp is handed in place of a response: it already went out."""
+    """What aiohttp is handed in place of a response: it already went out. All that is left to
+    tell is whether the connection stays, so two of them serve every exchange.
+    """
 
-    def __init__(self, status: int, *, keep_alive: bool) -> None:
-        super().__init__(status=status)
+    def __init__(self, *, keep_alive: bool) -> None:
+        super().__init__()
         self._keep_alive = keep_alive
 
     async def prepare(self, request: web.BaseRequest) -> None:
@@ -69,9 +71,9 @@ class ClientSink:
         return self._protocol.writing_paused
 
     @property
-    def written(self) -> Written:
-        """What to hand back to aiohttp when the exchange is over."""
-        return Written(self.status or 500, keep_alive=self._keep_alive and self._ended)
+    def keeps_connection(self) -> bool:
+        """Whether the connection may carry another request, the exchange being over."""
+        return self._keep_alive and self._ended
 
     @property
     def _transport(self) -> asyncio.Transport | None:
