@@ -81,6 +81,7 @@ def pointsman_config(port: int, upstream_port: int, redis: Path, pepper: Path) -
     provider = {
         "dialect": "openai",
         "base_url": f"http://127.0.0.1:{upstream_port}/v1",
+        "allow_private": True,
         "limits": {"max_connections": 4096},
     }
     price = {"input_usd_per_million": 0.15, "output_usd_per_million": 0.60}

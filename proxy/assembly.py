@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -82,6 +83,7 @@ class Secrets:
     redis_url: str = field(repr=False)
     pepper: Pepper = field(repr=False)
     credentials: Mapping[str, str] = field(repr=False)
+    trusts: Mapping[str, ssl.SSLContext] = field(default_factory=dict)
 
 
 def read_secrets(config: LoadedConfig) -> Secrets:
@@ -99,9 +101,22 @@ def read_secrets(config: LoadedConfig) -> Secrets:
         for provider in config.snapshot.providers.values()
         if provider.credential is not None
     }
+    trusts = {
+        provider.id: context
+        for provider in config.snapshot.providers.values()
+        if provider.ca_file is not None
+        and (context := _read(partial(_trust_in, provider.ca_file), problems)) is not None
+    }
     if problems or redis_url is None or pepper is None:
         raise ValueError("\n".join(problems))
-    return Secrets(redis_url, pepper, credentials)
+    return Secrets(redis_url, pepper, credentials, trusts)
+
+
+def _trust_in(path: str) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=path)
+    except OSError as error:  # ssl.SSLError is one, too
+        raise ValueError(f"tls.ca: {path} holds no certificates that can be read") from error
 
 
 def _read(read: Callable[[], T], problems: list[str]) -> T | None:
@@ -233,6 +248,8 @@ def _start_providers(
             provider.endpoint_base,
             provider.timeouts,
             max_connections=provider.max_connections,
+            ssl_context=None if provider.ca_file is None else secrets.trusts[provider.id],
+            allow_private=provider.allow_private,
         )
         running.push_async_callback(transport.close)
         credential = secrets.credentials.get(provider.id)

@@ -16,8 +16,8 @@ from aiohttp import web
 
 from proxy.assembly import Log, Secrets, gateway_parts
 from proxy.config.load import LoadedConfig, parse
-from proxy.server.serve import bind
 from proxy.server.runner import GatewayRunner
+from proxy.server.serve import bind
 from proxy.server.tls import TlsFiles
 from proxy.simulator.config import DEFAULT_MODELS, SimulatedProvider, SimulatorConfig
 from proxy.simulator.server import Simulator, running_simulator
@@ -96,6 +96,7 @@ def gateway_yaml(simulator: Simulator, extra: str = "") -> str:
             f"  {name}:",
             "    dialect: openai",
             f"    base_url: {url}",
+            "    allow_private: true",
             "    timeouts: {connect_s: 2, first_byte_s: 5, plain_first_byte_s: 5, "
             "between_chunks_s: 5, total_s: 60}",
         ]

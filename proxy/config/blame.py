@@ -52,6 +52,7 @@ _MESSAGES: dict[str, Callable[[dict[str, Any]], str]] = {
     "dict_type": lambda _: "must be a mapping: keys, each with a value, indented below",
     "tuple_type": lambda _: "must be a list: [one, another]",
     "string_type": lambda _: "must be text; put numbers, true and false in quotes",
+    "bool_type": lambda _: "must be true or false",
     "int_type": lambda _: "must be a whole number, without quotes or a unit",
     "greater_than_equal": lambda ctx: f"must be at least {ctx['ge']}",
     "less_than_equal": lambda ctx: f"must be at most {ctx['le']}",

@@ -88,6 +88,8 @@ def _provider(id: str, spec: ProviderSpec) -> Provider:
         max_connections=spec.limits.max_connections,
         headers=tuple(spec.headers.items()),
         query=tuple(spec.query.items()),
+        ca_file=spec.tls.ca if spec.tls else None,
+        allow_private=spec.allow_private,
     )
 
 

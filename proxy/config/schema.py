@@ -7,13 +7,14 @@ Prices become whole nano-dollars on the way in, base URLs the form that paths ar
 
 from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from proxy.config.fields import (
     BaseUrl,
     CapabilitySet,
     Count,
     DelaySeconds,
+    Flag,
     Grants,
     Headers,
     Id,
@@ -91,6 +92,12 @@ class ProviderLimitsSpec(Spec):
     max_connections: Annotated[Count, Field(le=100_000)] = 1000
 
 
+class ProviderTlsSpec(Spec):
+    """`tls` of a provider: a PEM file, relative to the working directory."""
+
+    ca: Text
+
+
 class ProviderSpec(Spec):
     """An entry of `providers`."""
 
@@ -103,6 +110,14 @@ class ProviderSpec(Spec):
     limits: ProviderLimitsSpec = ProviderLimitsSpec()
     headers: Headers = {}
     query: Query = {}
+    tls: ProviderTlsSpec | None = None
+    allow_private: Flag = False
+
+    @model_validator(mode="after")
+    def _tls_is_used(self) -> "ProviderSpec":
+        if self.tls is not None and not self.base_url.startswith("https://"):
+            raise ValueError("has 'tls', while its base_url is not https://; remove one")
+        return self
 
 
 class PriceSpec(Spec):

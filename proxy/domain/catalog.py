@@ -71,7 +71,8 @@ class Provider:
 
     `endpoint_base` is the URL that paths such as `chat/completions` are appended to, with `/v1`
     and without a closing slash. `credential` is a reference (`env:NAME`, `file:PATH`), never a
-    secret. `headers` and `query` are sent with every request.
+    secret. `headers` and `query` are sent with every request. `ca_file`: PEM of the authorities to
+    trust in place of the system's. `allow_private`: its addresses need not be public ones.
     """
 
     id: str
@@ -84,6 +85,8 @@ class Provider:
     max_connections: int = 1000
     headers: tuple[tuple[str, str], ...] = ()
     query: tuple[tuple[str, str], ...] = ()
+    ca_file: str | None = None
+    allow_private: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ class FailureKind(StrEnum):
 
     CONNECT = "connect"
     TLS = "tls"
+    FORBIDDEN_PEER = "forbidden_peer"
     CONNECT_TIMEOUT = "connect_timeout"
     FIRST_BYTE_TIMEOUT = "first_byte_timeout"
     STALE_CONNECTION = "stale_connection"

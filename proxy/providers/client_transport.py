@@ -7,11 +7,14 @@ fresh connections that a retry after a stale one needs.
 """
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Mapping
+from functools import partial
 from types import SimpleNamespace
 
 import aiohttp
+from aiohappyeyeballs import AddrInfoType
 from aiohttp.payload import Payload
 from multidict import CIMultiDictProxy
 from yarl import URL
@@ -19,6 +22,7 @@ from yarl import URL
 from proxy.domain.catalog import Timeouts
 from proxy.domain.outcome import Ending, FailureKind
 from proxy.ports import Push
+from proxy.providers.peers import ForbiddenPeerError, check_peer
 from proxy.providers.stall import Stalled, StallWatch
 from proxy.providers.upstream import writable_by
 from proxy.tasks import Supervisor
@@ -47,14 +51,22 @@ class ClientTransport:
         max_connections: int,
         supervisor: Supervisor,
         ssl_context: ssl.SSLContext | None = None,
+        allow_private: bool = False,
     ) -> None:
         self._timeouts = timeouts
         self._supervisor = supervisor
         tls = True if ssl_context is None else ssl_context
+        opened = partial(_socket, allow_private)
         pooled = aiohttp.TCPConnector(
-            limit=max_connections, keepalive_timeout=POOL_IDLE_S, ttl_dns_cache=30, ssl=tls
+            limit=max_connections,
+            keepalive_timeout=POOL_IDLE_S,
+            ttl_dns_cache=30,
+            ssl=tls,
+            socket_factory=opened,
         )
-        unpooled = aiohttp.TCPConnector(limit=max_connections, force_close=True, ssl=tls)
+        unpooled = aiohttp.TCPConnector(
+            limit=max_connections, force_close=True, ssl=tls, socket_factory=opened
+        )
         self._pooled = self._session(pooled)
         self._unpooled = self._session(unpooled)
 
@@ -265,6 +277,12 @@ class _Body(Payload):
         await writer.write(self._value)
 
 
+def _socket(allow_private: bool, address: AddrInfoType) -> socket.socket:
+    family, kind, protocol, _, (host, *_) = address
+    check_peer(str(host), allow_private=allow_private)
+    return socket.socket(family, kind, protocol)
+
+
 async def _note_reuse(
     _session: aiohttp.ClientSession, context: SimpleNamespace, _params: object
 ) -> None:
@@ -277,6 +295,8 @@ def _kind_of(error: aiohttp.ClientError, *, reused: bool) -> FailureKind:
             return FailureKind.CONNECT_TIMEOUT
         case aiohttp.ClientSSLError():
             return FailureKind.TLS
+        case aiohttp.ClientConnectorError(os_error=ForbiddenPeerError()):
+            return FailureKind.FORBIDDEN_PEER
         case aiohttp.ClientConnectorError():
             return FailureKind.CONNECT
         case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError():

@@ -26,6 +26,7 @@ class Http1Transport:
         *,
         max_connections: int,
         ssl_context: ssl.SSLContext | None = None,
+        allow_private: bool = False,
     ) -> None:
         url = URL(base_url)
         assert url.host is not None
@@ -40,6 +41,7 @@ class Http1Transport:
             tls=tls,
             max_connections=max_connections,
             connect_s=timeouts.connect_s,
+            allow_private=allow_private,
         )
 
     def endpoint(self, url: str, headers: Mapping[str, str]) -> "Http1Endpoint":

@@ -17,6 +17,7 @@ import aiohappyeyeballs
 
 from proxy.domain.outcome import FailureKind
 from proxy.providers.connection import Connection
+from proxy.providers.peers import ForbiddenPeerError, check_peer
 
 IDLE_S: Final = 4.0
 """Shorter than the keep-alive of the servers that people run themselves (uvicorn, Node and
@@ -41,8 +42,8 @@ class _Waiter:
 class Pool:
     """Hands out connections to *host* and *port*, at most *max_connections* at a time.
 
-    *tls*: None for plain TCP. The last one given back is the first handed out, so that the ones
-    that are not needed grow old.
+    *tls*: None for plain TCP. *allow_private*: to other peers than public ones, too. The last one
+    given back is the first handed out, so that the ones that are not needed grow old.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Pool:
         tls: ssl.SSLContext | None,
         max_connections: int,
         connect_s: float,
+        allow_private: bool = False,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._host = host
@@ -60,6 +62,7 @@ class Pool:
         self._tls = tls
         self._max_connections = max_connections
         self._connect_s = connect_s
+        self._allow_private = allow_private
         self._idle_s = IDLE_S if tls is None else IDLE_TLS_S
         self._places_taken = 0
         self._open: set[Connection] = set()
@@ -83,6 +86,8 @@ class Pool:
             return FailureKind.CONNECT_TIMEOUT
         except ssl.SSLError:
             return FailureKind.TLS
+        except ForbiddenPeerError:
+            return FailureKind.FORBIDDEN_PEER
         except (OSError, RuntimeError, UnicodeError):
             # uvloop has a RuntimeError for some addresses; a name can be none that DNS takes.
             return FailureKind.CONNECT
@@ -162,6 +167,7 @@ class Pool:
         sock = await aiohappyeyeballs.start_connection(
             addresses, happy_eyeballs_delay=HAPPY_EYEBALLS_S, interleave=1, loop=self._loop
         )
+        self._check_peer(sock)
         _, connection = await self._loop.create_connection(
             lambda: Connection(self._given_back, self._lost, self._idle_s),
             sock=sock,
@@ -172,6 +178,14 @@ class Pool:
             connection.sever()
             raise ConnectionAbortedError
         return connection
+
+    def _check_peer(self, sock: socket.socket) -> None:
+        # Here, and not where the name was looked up: what is connected is what is judged.
+        try:
+            check_peer(sock.getpeername()[0], allow_private=self._allow_private)
+        except OSError:
+            sock.close()
+            raise
 
     def _given_back(self, connection: Connection) -> None:
         if self._closed:

@@ -2,12 +2,13 @@
 
 ROUTES = """
     providers:
-      first: {{dialect: openai, base_url: "{first}"}}
-      second: {{dialect: openai, base_url: "{second}"}}
-      third: {{dialect: openai, base_url: "{third}"}}
+      first: {{dialect: openai, base_url: "{first}", allow_private: true}}
+      second: {{dialect: openai, base_url: "{second}", allow_private: true}}
+      third: {{dialect: openai, base_url: "{third}", allow_private: true}}
       hasty:
         dialect: openai
         base_url: "{first}"
+        allow_private: true
         timeouts: {{first_byte_s: 0.2, plain_first_byte_s: 0.2, between_chunks_s: 0.2}}
     targets:
       first/sim-medium: {{provider: first, model: sim-medium}}

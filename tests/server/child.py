@@ -88,7 +88,7 @@ def config_text(port: int, redis_url: str, upstream_url: str, server: str = "") 
     return f"""
 server: {{listen: "127.0.0.1:{port}", redis: "{redis_url}"{server}}}
 providers:
-  first: {{dialect: openai, base_url: "{upstream_url}"}}
+  first: {{dialect: openai, base_url: "{upstream_url}", allow_private: true}}
 targets:
   first/m: {{provider: first, model: sim-medium}}
 routes:

@@ -136,8 +136,8 @@ async def test_unreachable_target_is_followed_by_the_next(
     """A refused connection costs the client nothing."""
     config = """
         providers:
-          gone: {{dialect: openai, base_url: "http://127.0.0.1:9"}}
-          first: {{dialect: openai, base_url: "{first}"}}
+          gone: {{dialect: openai, base_url: "http://127.0.0.1:9", allow_private: true}}
+          first: {{dialect: openai, base_url: "{first}", allow_private: true}}
         targets:
           gone/m: {{provider: gone, model: sim-medium}}
           first/m: {{provider: first, model: sim-medium}}
@@ -167,8 +167,9 @@ async def test_first_byte_deadline_leads_to_the_next_target(
           first:
             dialect: openai
             base_url: "{first}"
+            allow_private: true
             timeouts: {{plain_first_byte_s: 0.1}}
-          second: {{dialect: openai, base_url: "{second}"}}
+          second: {{dialect: openai, base_url: "{second}", allow_private: true}}
         targets:
           first/m: {{provider: first, model: sim-medium}}
           second/m: {{provider: second, model: sim-medium}}

@@ -148,6 +148,7 @@ async def test_providers_extra_headers_and_query_are_sent(redis_url: str) -> Non
           first:
             dialect: openai
             base_url: "{first}/gateway/v1"
+            allow_private: true
             headers: {{OpenAI-Beta: config, X-Team: "blue"}}
             query: {{api-version: "2026-01-01", "a b": "c&d"}}
         targets:

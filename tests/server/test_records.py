@@ -130,7 +130,7 @@ async def test_target_without_a_price_has_no_cost(redis_url: str) -> None:
     """What has no price is not free: its cost is unknown, its tokens are kept."""
     config = """
         providers:
-          first: {{dialect: openai, base_url: "{first}"}}
+          first: {{dialect: openai, base_url: "{first}", allow_private: true}}
         targets:
           first/m: {{provider: first, model: sim-medium}}
         routes:
@@ -173,7 +173,11 @@ async def test_stall_of_a_stream_is_told(redis_url: str) -> None:
     """An upstream that falls silent is cut after its provider's deadline between chunks."""
     config = """
         providers:
-          first: {{dialect: openai, base_url: "{first}", timeouts: {{between_chunks_s: 0.1}}}}
+          first:
+            dialect: openai
+            base_url: "{first}"
+            allow_private: true
+            timeouts: {{between_chunks_s: 0.1}}
         targets:
           first/m: {{provider: first, model: sim-medium}}
         routes:
@@ -313,8 +317,8 @@ async def test_skipped_target_is_named_with_its_reason(redis_url: str) -> None:
     """The line says why the cheaper target was passed over, and an error names the route."""
     config = """
         providers:
-          first: {{dialect: openai, base_url: "{first}"}}
-          second: {{dialect: openai, base_url: "{second}"}}
+          first: {{dialect: openai, base_url: "{first}", allow_private: true}}
+          second: {{dialect: openai, base_url: "{second}", allow_private: true}}
         targets:
           first/m: {{provider: first, model: sim-medium, capabilities: []}}
           second/m: {{provider: second, model: sim-medium}}

@@ -148,7 +148,8 @@ def config_of(
     """
     names = [f"up{number}" for number, _ in enumerate(urls)]
     providers = [
-        f'  {name}: {{{{dialect: openai, base_url: "{url}", timeouts: {{{{{timeouts}}}}}}}}}'
+        f'  {name}: {{{{dialect: openai, base_url: "{url}", allow_private: true, '
+        f"timeouts: {{{{{timeouts}}}}}}}}}"
         for name, url in zip(names, urls, strict=True)
     ]
     targets = [

@@ -29,19 +29,27 @@ class Client:
         *,
         max_connections: int = 10,
         tls: ssl.SSLContext | None = None,
+        allow_private: bool = True,
         **timeouts: float,
     ) -> Transport:
         """A transport to *url*, closed at the end of the test."""
         times = Timeouts(**{"connect_s": 5.0, "between_chunks_s": FOR_EVER_S, **timeouts})
         made: Transport
         if self.is_lean:
-            made = Http1Transport(url, times, max_connections=max_connections, ssl_context=tls)
+            made = Http1Transport(
+                url,
+                times,
+                max_connections=max_connections,
+                ssl_context=tls,
+                allow_private=allow_private,
+            )
         else:
             made = ClientTransport(
                 times,
                 max_connections=max_connections,
                 supervisor=self._supervisor,
                 ssl_context=tls,
+                allow_private=allow_private,
             )
         self._transports.append(made)
         return made

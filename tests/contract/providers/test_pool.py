@@ -5,7 +5,6 @@ import errno
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -14,6 +13,7 @@ from proxy.domain.outcome import FailureKind
 from proxy.providers.connection import CLOSE_FIRST_S, Connection
 from proxy.providers.pool import IDLE_S, Pool
 from proxy.units import LoopSeconds
+from tests.contract.providers.names import Names
 from tests.contract.providers.replies import WHOLE, sending
 from tests.fakes import LoopTime
 from tests.server.upstream import RawUpstream
@@ -37,6 +37,7 @@ async def a_pool(upstream: RawUpstream) -> AsyncIterator[Maker]:
                 tls=None,
                 max_connections=max_connections,
                 connect_s=connect_s,
+                allow_private=True,
             )
         )
         return pools[-1]
@@ -312,7 +313,9 @@ async def slamming() -> AsyncIterator[int]:
 async def test_connection_that_dies_at_birth_holds_no_place() -> None:
     """However often: the pool is as large as before."""
     async with slamming() as port:
-        pool = Pool("127.0.0.1", port, tls=None, max_connections=2, connect_s=5.0)
+        pool = Pool(
+            "127.0.0.1", port, tls=None, max_connections=2, connect_s=5.0, allow_private=True
+        )
         for _ in range(50):
             connection = await pool.acquire()
             if isinstance(connection, Connection):
@@ -343,27 +346,6 @@ async def test_cancelled_connecting_holds_no_place(a_pool: Maker) -> None:
             await asyncio.sleep(0)
 
     await use(await taken(pool))
-
-
-class Names:
-    """Answers the loop's look-ups, in place of DNS."""
-
-    def __init__(self, *addresses: str) -> None:
-        loop = asyncio.get_running_loop()
-        self._addresses = addresses
-        self._real = loop.getaddrinfo
-        loop.getaddrinfo = self.look_up  # type: ignore[method-assign]
-
-    async def look_up(self, host: str, port: int, **kinds: Any) -> Any:
-        if not host.endswith(".example"):
-            return await self._real(host, port, **kinds)
-        if not self._addresses:
-            raise socket.gaierror(socket.EAI_NONAME, "no such name")
-        families = [socket.AF_INET6 if ":" in one else socket.AF_INET for one in self._addresses]
-        return [
-            (family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (address, port))
-            for family, address in zip(families, self._addresses, strict=True)
-        ]
 
 
 @pytest.mark.parametrize("dead", ["::1", "127.0.0.9"])

@@ -25,6 +25,7 @@ class Secured:
         authority.issue_cert(name).configure_cert(self.server)
         self.client = ssl.create_default_context()
         authority.configure_trust(self.client)
+        self.authority_pem = authority.cert_pem.bytes()
 
 
 @asynccontextmanager

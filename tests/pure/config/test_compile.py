@@ -50,6 +50,17 @@ def test_snapshot_holds_what_was_written() -> None:
     assert snapshot.tenants == {"demo": Tenant("demo", "free", frozenset({"auto", "embeddings"}))}
 
 
+def test_provider_says_whom_to_trust_and_where_it_may_be() -> None:
+    """Its own authorities and private addresses are the config's to allow, and off by default."""
+    wanted = "    region: eu\n    tls: {ca: /etc/ca.pem}\n    allow_private: true"
+    snapshot = loaded(GOOD.replace("    region: eu", wanted)).snapshot
+
+    assert snapshot.providers["one"] == dataclasses.replace(
+        ONE, ca_file="/etc/ca.pem", allow_private=True
+    )
+    assert (TWO.ca_file, TWO.allow_private) == (None, False)
+
+
 def test_route_shares_the_indexed_targets() -> None:
     """A target is one value, wherever it is reached from."""
     snapshot = loaded(GOOD).snapshot

@@ -127,6 +127,11 @@ BAD = [
     ("{X-Title: Pointsman}", "{X-Title: ü}", 14, "providers.one.headers.X-Title", "plain ASCII"),
     ("{X-Title: Pointsman}", "{X-Title: 5}", 14, "providers.one.headers.X-Title", "must be text"),
     ("{X-Title: Pointsman}", "{X-A: a, x-a: b}", 14, "providers.one.headers", "twice"),
+    ("    region: eu", "    allow_private: yes", 10,
+     "providers.one.allow_private", "true or false"),
+    ("    region: eu", "    tls: {}", 10, "providers.one.tls.ca", "missing"),
+    ("    base_url: http://127", "    tls: {ca: a}\n    base_url: http://127", 16,
+     "providers.two", "its base_url is not https://"),
     ("{api-version: preview}", "{api-version: 1.0}", 15,
      "providers.one.query.api-version", "must be text"),
     # references

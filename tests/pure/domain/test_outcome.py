@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.domain.outcome import TIMEOUTS, Ending, Failure, FailureKind, kind_of_status
+from proxy.domain.outcome import TIMEOUTS, Failure, FailureKind, kind_of_status
 
 STATUSES = {
     101: FailureKind.BAD_REPLY,
