@@ -100,6 +100,11 @@ CATALOGUE: Final[dict[str, ErrorKind]] = {
     "too_many_fields": _request(
         400, "The request body has more than {limit} fields, the most that Pointsman reads."
     ),
+    "body_too_complex": _request(
+        400,
+        "The request body holds more than {limit} lists and objects, the most that Pointsman "
+        "reads.",
+    ),
     "body_too_large": _request(
         413, "The request body is larger than the {limit} bytes that Pointsman accepts."
     ),

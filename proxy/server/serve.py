@@ -48,7 +48,7 @@ def bind(host: str, port: int) -> socket.socket:
 async def serve_until_told(
     runner: GatewayRunner, sock: socket.socket, on_ready: Callable[[], None]
 ) -> None:
-    """Serve on *sock* until SIGTERM or SIGINT, then drain; a second signal skips the drain."""
+    """Serve on *sock* until SIGTERM, SIGINT or SIGHUP, then drain; a second one skips the drain."""
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     here = asyncio.current_task()
@@ -58,7 +58,7 @@ async def serve_until_told(
             here.cancel()
         told.set()
 
-    for signum in (signal.SIGTERM, signal.SIGINT):
+    for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(signum, stop)
     await runner.setup()
     try:

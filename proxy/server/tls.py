@@ -56,7 +56,8 @@ class TlsFiles:
         return tuple((stat.st_mtime_ns, stat.st_ino, stat.st_size) for stat in stats)
 
     def _load_into(self, context: ssl.SSLContext) -> None:
-        context.load_cert_chain(self._certificate, self._key)
+        # A key with a passphrase would else be asked for at the terminal, by the event loop.
+        context.load_cert_chain(self._certificate, self._key, password=lambda: b"")
 
 
 def _context() -> ssl.SSLContext:

@@ -24,8 +24,8 @@ from proxy.state.connection import Connection, StateUnavailableError
 from proxy.tasks import Supervisor
 from proxy.units import UnixMs
 
-MAX_WAITING: Final = 1024
-_BATCH: Final = 128
+MAX_WAITING: Final = 10_000
+_BATCH: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Final
 
 import orjson
@@ -20,6 +21,7 @@ CONTEXT_CODE: Final = "context_length_exceeded"
 MAX_UPSTREAM_RETRY_AFTER_S: Final = 60
 MAX_COMPLAINT_BYTES: Final = 64 * 1024
 MAX_PARAM_CHARS: Final = 128
+MAX_PATH_STEPS: Final = 16
 
 _OVERFLOW = re.compile(
     r"context_length_exceeded|exceed_context_size|context_window_exceeded"
@@ -136,8 +138,11 @@ def _path_of(location: object) -> str | None:
     if not isinstance(location, Iterable) or isinstance(location, str):
         return None
     path = ""
-    for step in location:
-        path += f"[{step}]" if isinstance(step, int) else f".{step}"
+    for step in islice(location, MAX_PATH_STEPS):
+        if isinstance(step, int):
+            path += f"[{step}]"
+        elif isinstance(step, str):
+            path += f".{step}"
     return path.removeprefix(".body").removeprefix(".") or None
 
 

@@ -11,12 +11,14 @@ class Caps:
     """Bounds on a request body; what exceeds one is refused, never cut.
 
     `max_members` bounds the top level only: each of its members is looked at one by one, so
-    that a million of them would cost more than the rest of a request together.
+    that a million of them would cost more than the rest of a request together. `max_brackets`
+    bounds `[` and `{`, in texts too: 20 MB of empty lists become a gigabyte once decoded.
     """
 
     max_body_bytes: int = 20 * 1024 * 1024
     max_json_depth: int = 64
     max_members: int = 1000
+    max_brackets: int = 250_000
 
     def __post_init__(self) -> None:
         if not 1 <= self.max_json_depth <= DEPTH_CEILING:

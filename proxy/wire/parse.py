@@ -34,12 +34,14 @@ def parse(endpoint: Endpoint, body: bytes, caps: Caps) -> Request:
     """Read *body*, sent to *endpoint*.
 
     Raises:
-        GatewayError: body_too_large, invalid_json, invalid_body, body_too_deep, too_many_fields,
-            duplicate_field, missing_field, invalid_field. No message quotes the body but for
+        GatewayError: body_too_large, body_too_complex, invalid_json, invalid_body, body_too_deep,
+            too_many_fields, duplicate_field, missing_field, invalid_field. No message quotes the body but for
             field names, capped and in printable ASCII.
     """
     if len(body) > caps.max_body_bytes:
         raise GatewayError("body_too_large", limit=caps.max_body_bytes)
+    if len(body) > caps.max_brackets and body.count(b"[") + body.count(b"{") > caps.max_brackets:
+        raise GatewayError("body_too_complex", limit=caps.max_brackets)
     decoded = _decode(body, caps)
     masked = mask_escapes(body)
     members = scan_members(body, masked, caps.max_json_depth)

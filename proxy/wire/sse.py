@@ -146,7 +146,8 @@ class StreamTap:
             data = self._pass_line_ends(data, out)
         buffer = self._held + data
         start, search_from = 0, max(0, len(self._held) - 3)
-        while (end := sse.event_end(buffer, search_from)) >= 0:
+        has_cr = b"\r" in buffer
+        while (end := sse.event_end(buffer, search_from, has_cr=has_cr)) >= 0:
             kept = self._take(buffer[start:end])
             self._dropping = not kept
             out.append(kept)
@@ -181,7 +182,7 @@ class StreamTap:
     def _flow_on(self, data: bytes, out: list[bytes]) -> bytes:
         """Pass *data* on up to the flowing event's end; what follows it is returned."""
         buffer = self._tail + data
-        end = sse.event_end(buffer, max(0, len(self._tail) - 3))
+        end = sse.event_end(buffer, max(0, len(self._tail) - 3), has_cr=b"\r" in buffer)
         if end < 0:
             out.append(data)
             self._tail = buffer[-TAIL_BYTES:]

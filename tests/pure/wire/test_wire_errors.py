@@ -235,3 +235,13 @@ def test_models_are_the_routes() -> None:
     listed = orjson.loads(models_body(routes, 5))
     assert listed == {"object": "list", "data": [auto, auto | {"id": "vendor/m:free"}]}
     assert orjson.loads(model_body(routes[0], 5)) == auto
+
+
+def test_path_that_nests_without_end_is_no_crash() -> None:
+    """What a provider names as the place of a mistake is read as far as it is one."""
+    deep: object = "x"
+    for _ in range(200):
+        deep = [deep]
+    body = orjson.dumps({"detail": [{"msg": "bad", "loc": ["body", deep, 0]}]})
+
+    assert complaint_of(422, body).param == "[0]"

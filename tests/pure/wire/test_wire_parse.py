@@ -288,3 +288,11 @@ def test_depth_cap_has_bounds() -> None:
     """A cap that the scanner cannot honour is refused where it is set."""
     with pytest.raises(ValueError, match="1 to 64"):
         Caps(max_json_depth=65)
+
+
+def test_flood_of_lists_is_refused_before_it_is_decoded() -> None:
+    """Megabytes of empty lists would be hundreds of megabytes of objects."""
+    body = b'{"model":"m","messages":[{"role":"user","content":"x"}],"x":[' + b"[]," * 250_000
+    with pytest.raises(GatewayError) as raised:
+        parse(Endpoint.CHAT, body + b"0]}", Caps())
+    assert raised.value.code == "body_too_complex"

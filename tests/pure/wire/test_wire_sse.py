@@ -286,3 +286,12 @@ def test_estimate_counts_the_text_of_large_events() -> None:
     tap.feed(small % (b"word " * 200))
 
     assert 200 <= tap.completion_tokens_seen <= 300
+
+
+def test_tiny_events_are_passed_in_linear_time() -> None:
+    """A megabyte of events of three bytes is searched once, not once for each of them."""
+    tap = StreamTap(strip_usage=False)
+    first = b'data: {"choices":[{"index":0,"delta":{}}]}\n\n'
+    flood = b"a\n\n" * 350_000 + b"a"
+
+    assert tap.feed(first + flood) == first + flood[:-1]
