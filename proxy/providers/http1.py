@@ -95,7 +95,9 @@ class ResponseParser:
             if self._unfinished_bytes > MAX_HEAD_BYTES:
                 raise BadResponse
         elif in_body:
-            self._weigh_framing(len(data))
+            framing = len(data) - FRAMING_PER_BODY_BYTE * self._body_bytes
+            if framing > 0 or self._framing_bytes:
+                self._weigh(framing)
 
     def take_body(self) -> bytes:
         """What came of the body since the last call, in one piece; may be empty."""
@@ -189,8 +191,8 @@ class ResponseParser:
             # RFC 9112 6.1: chunks of HTTP/1.0 are read, but the connection is not trusted.
             self._keep_alive = version == "1.1" or not self._coding_count
 
-    def _weigh_framing(self, fed_bytes: int) -> None:
-        framing = self._framing_bytes + fed_bytes - FRAMING_PER_BODY_BYTE * self._body_bytes
-        if framing > MAX_FRAMING_BYTES:
+    def _weigh(self, framing_bytes: int) -> None:
+        framing_bytes += self._framing_bytes
+        if framing_bytes > MAX_FRAMING_BYTES:
             raise BadResponse
-        self._framing_bytes = max(framing, 0)
+        self._framing_bytes = max(framing_bytes, 0)
