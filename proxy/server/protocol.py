@@ -1,24 +1,32 @@
 """aiohttp's server with the deadlines and caps that it lacks. I/O: sockets.
 
 aiohttp waits for a request's head without end, and bounds its lines but not their sum; both are
-an attacker's opening. One coarse sweep a second looks after all connections.
+an attacker's opening. And where a client sends ahead what nobody takes, it stops reading: then
+the client can leave unseen, and what was begun for it upstream runs on. One coarse sweep looks
+after all connections.
 """
 
 import asyncio
 from collections.abc import Callable
+from itertools import chain
 from typing import Any, cast
 
 from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
-from aiohttp.streams import EMPTY_PAYLOAD
+from aiohttp.http_parser import RawRequestMessage
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 
 from proxy.config.settings import Limits
 from proxy.errors import GatewayError
 
-SWEEP_S = 1.0
+SWEEP_S = 0.5
 FLUSH_LOOK_S = 0.05
-_HEAD_END = b"\r\n\r\n"
+
+MAX_WAITING = 24
+"""How many whole requests of a connection may wait behind the one that runs. At 32 aiohttp would
+stop reading.
+"""
 
 Refuse = Callable[[web.BaseRequest, GatewayError], web.StreamResponse]
 
@@ -53,13 +61,14 @@ class GatewayServer(web.Server):
         self._sweep_timer = self._loop.call_later(SWEEP_S, self._sweep)
 
     @property
-    def _is_behind(self) -> bool:
+    def is_behind(self) -> bool:
+        """Whether something written waits for its reader."""
         return any(each.get_write_buffer_size() for each in self._connections.values())
 
     async def flush(self, within_s: float) -> None:
         """Wait until clients have taken what was written for them, at most *within_s*."""
         give_up_at = self._loop.time() + within_s
-        while self._is_behind and self._loop.time() < give_up_at:  # noqa: ASYNC110 - nobody tells
+        while self.is_behind and self._loop.time() < give_up_at:  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(FLUSH_LOOK_S)
 
     async def shutdown(self, timeout: float | None = None) -> None:
@@ -69,21 +78,24 @@ class GatewayServer(web.Server):
         await super().shutdown(timeout)
 
     def _sweep(self) -> None:
+        self._sweep_timer = self._loop.call_later(SWEEP_S, self._sweep)  # whatever comes below
         now = self._loop.time()
         for connection, transport in self._connections.items():
             protocol = cast(GatewayProtocol, connection)
             protocol.check_deadline(now)
+            protocol.check_sight(transport)
             protocol.check_unread(transport, now)
-        self._sweep_timer = self._loop.call_later(SWEEP_S, self._sweep)
 
 
 class GatewayProtocol(RequestHandler):
     """One connection of a client."""
 
     __slots__ = (
+        "_body",
         "_head_bytes",
         "_head_since",
-        "_head_tail",
+        "_ignored_bytes",
+        "_ignores",
         "_server",
         "_unread_bytes",
         "_unread_since",
@@ -92,10 +104,15 @@ class GatewayProtocol(RequestHandler):
     def __init__(self, server: GatewayServer, **options: Any) -> None:
         super().__init__(server, **options)
         self._server = server
-        # When the head now being received began; None between requests and during one.
+        # The body of the newest request: the parser is inside it, or else inside a head.
+        self._body: StreamReader = EMPTY_PAYLOAD
+        # When the head now being received began; None between requests and inside a body.
         self._head_since: float | None = None
         self._head_bytes = 0
-        self._head_tail = b""
+        # Whether the rest of this connection is refused: it is read, for only thus is the
+        # client's departure seen, and dropped.
+        self._ignores = False
+        self._ignored_bytes = 0
         # Since when a finished answer's last bytes wait for the client without any progress.
         self._unread_since: float | None = None
         self._unread_bytes = 0
@@ -106,57 +123,101 @@ class GatewayProtocol(RequestHandler):
         self._head_since = self._loop.time()
         if self._server.is_full:
             limit = f"{self._server.limits.max_connections} connections"
-            self._drop(GatewayError("overloaded", retry_after_s=1, limit=limit))
+            self._refuse(GatewayError("overloaded", retry_after_s=1, limit=limit))
 
     def data_received(self, data: bytes) -> None:
-        """Parse *data*, counting the bytes of a head that comes in pieces."""
-        if self._is_receiving_head:
-            cap = self._server.limits.max_header_bytes
-            room = max(0, cap - self._head_bytes)
-            if len(data) > room and _HEAD_END not in self._head_tail + data[:room]:
-                self._drop(GatewayError("headers_too_large", reason=f"over {cap} bytes in all"))
-                return
+        """Parse *data*, and hold its heads and the number of its requests to their caps.
+
+        A head that is not whole is counted from the first packet that has nothing else in it:
+        how much of the packet before belongs to it, the parser does not tell.
+        """
+        if self._ignores:
+            self._ignore(len(data))
+            return
+        known = self._request_count
+        inside_head = self._body.is_eof()
         super().data_received(data)
-        if self._is_receiving_head:
-            if self._head_since is None:
-                self._head_since = self._loop.time()
-            self._head_bytes += len(data)
-            self._head_tail = (self._head_tail + data[-3:])[-3:]
-        else:
-            self._head_since = None
-            self._head_bytes = 0
-            self._head_tail = b""
-            self._break_body()
+        if self._request_count != known:
+            self._take(self._request_count - known)
+        elif self._upgraded:
+            self._check_tail()
+        elif inside_head and data:
+            self._count_head(len(data))
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Look, as above, at what was kept behind a request for an upgrade: it is parsed here."""
+        known = self._request_count
+        result = await super().finish_response(request, resp, start_time)
+        if self._request_count != known:
+            self._take(self._request_count - known)
+        return result
+
+    def _take(self, count: int) -> None:
+        # What now comes last in the queue are *count* new requests.
+        self._body = self._messages[-1][1]
+        self._head_since = None
+        self._head_bytes = 0
+        cap = self._server.limits.max_header_bytes
+        for place in range(len(self._messages) - count, len(self._messages)):
+            message = self._messages[place][0]
+            if isinstance(message, _ErrInfo):
+                self._ignores = True
+                self._break_body()
+                return
+            if _size_of(message) > cap:
+                self._refuse_from(place, _head_over(cap))
+                return
+        if len(self._messages) > MAX_WAITING:
+            self._refuse_from(MAX_WAITING, _ahead(f"{MAX_WAITING} requests"))
+
+    def _count_head(self, size_bytes: int) -> None:
+        if self._head_since is None:
+            self._head_since = self._loop.time()
+        self._head_bytes += size_bytes
+        if self._head_bytes > (cap := self._server.limits.max_header_bytes):
+            self._refuse(_head_over(cap))
+
+    def _check_tail(self) -> None:
+        # What comes behind a request for an upgrade is kept until that is answered; over this
+        # size aiohttp reads no more.
+        if len(self._message_tail) >= self._read_bufsize:
+            self._message_tail = b""
+            self._refuse_from(len(self._messages), _ahead(f"{self._read_bufsize} bytes"))
+
+    def _ignore(self, size_bytes: int) -> None:
+        # No more than one body's worth: reading costs us, too.
+        self._ignored_bytes += size_bytes
+        if self._ignored_bytes > self._server.limits.max_body_bytes and self.transport is not None:
+            self.transport.abort()
 
     def _break_body(self) -> None:
         # Where a body's framing breaks off, aiohttp tells whoever reads the next request, not
         # the one who waits for that body: it would wait until its deadline.
         request = self._current_request
-        broken = bool(self._messages) and isinstance(self._messages[-1][0], _ErrInfo)
-        if broken and request is not None and not request.content.is_eof():
+        if request is not None and not request.content.is_eof():
             request.content.set_exception(RequestPayloadError())
             self._messages.clear()
             self._close = True
             self._lingering_time = 0.0  # there is no rest of it to wait for
 
-    @property
-    def _is_receiving_head(self) -> bool:
-        # No parsed request waits, and the reader of requests waits for one (or, on a new
-        # connection, has not got that far).
-        if self._messages:
-            return False
-        waiter = self._waiter
-        return self._request_count == 0 if waiter is None else not waiter.done()
-
     def check_deadline(self, now: float) -> None:
-        """Drop the connection if its head is overdue at *now* (loop time)."""
+        """Refuse the head now being received if it is overdue at *now* (loop time)."""
         limit = self._server.limits.header_timeout_s
-        if (
-            self._head_since is not None
-            and now - self._head_since > limit
-            and self._is_receiving_head
-        ):
-            self._drop(GatewayError("request_timeout", limit=limit))
+        if self._head_since is not None and now - self._head_since > limit:
+            self._refuse(GatewayError("request_timeout", limit=limit))
+
+    def check_sight(self, transport: asyncio.Transport) -> None:
+        """Read on where a request runs and the body of another, behind it, filled its buffer:
+        that other one is refused.
+        """
+        running = self._current_request
+        if transport.is_reading() or running is None or not running.content.is_eof():
+            return
+        if self._messages and not self._messages[-1][1].is_eof():
+            held = f"{2 * self._read_bufsize} bytes of a body"  # aiohttp pauses at twice its size
+            self._refuse_from(len(self._messages) - 1, _ahead(held))
 
     def check_unread(self, transport: asyncio.Transport, now: float) -> None:
         """Drop the connection if the rest of an answer is not read; while one is being made its
@@ -191,12 +252,35 @@ class GatewayProtocol(RequestHandler):
             error = GatewayError("malformed_request")
         return self._server.refuse(request, error)
 
-    def _drop(self, error: GatewayError) -> None:
-        """Refuse whatever comes on this connection, and close it."""
+    def _refuse_from(self, place: int, error: GatewayError) -> None:
+        """Refuse the requests from *place* in the queue on, and whatever comes behind."""
+        while len(self._messages) > place:
+            self._messages.pop()
+        self._refuse(error)
+        self._resume_transport_reading()
+
+    def _refuse(self, error: GatewayError) -> None:
+        """Refuse whatever comes on this connection; it closes with that answer, which follows
+        those of the requests before.
+        """
         self._head_since = None
-        if self._close or self._force_close:
+        if self._close or self._force_close or self._ignores:
             return
-        self._close = True  # nothing more is read
+        self._ignores = True
         self._messages.append((_ErrInfo(error.status, error, ""), EMPTY_PAYLOAD))
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+
+def _head_over(cap: int) -> GatewayError:
+    return GatewayError("headers_too_large", reason=f"over {cap} bytes in all")
+
+
+def _ahead(what: str) -> GatewayError:
+    return GatewayError("overloaded", retry_after_s=1, limit=f"{what} sent ahead on a connection")
+
+
+def _size_of(message: RawRequestMessage) -> int:
+    """The bytes of a request's head: its target, and its lines with their colons and ends."""
+    lines = message.raw_headers
+    return len(message.path) + sum(map(len, chain.from_iterable(lines))) + 4 * len(lines)

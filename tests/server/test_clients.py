@@ -7,14 +7,18 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
+from proxy.server.protocol import SWEEP_S
+from proxy.server.tls import TlsFiles
 from tests.gateway import GatewayUnderTest, running_gateway
 from tests.pure.wire.recorded import DONE, chunk
-from tests.server.downstream import WAIT_S, Client, a_chat, connected, post
+from tests.server.downstream import WAIT_S, Client, a_chat, connected, get, post
+from tests.server.test_tls import Files
 from tests.server.upstream import (
     CHUNKED,
     EVENT_STREAM,
@@ -88,6 +92,73 @@ async def leave_early(gateway: GatewayUnderTest, request: bytes, stay_s: float) 
                 await client.answer()
         except TimeoutError:
             pass
+
+
+SENT_AHEAD = {
+    "nothing": b"",
+    "part of a head": b"GET /healthz HT",
+    "many requests": get("/healthz") * 300,
+    "a large body": post("pm_no_key", b"x" * 300_000),
+    "part of a large body": post("pm_no_key", b"x" * 300_000)[:150_000],
+    "bytes for another protocol": b"x" * 300_000,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("encrypted", [False, True])
+@pytest.mark.parametrize("ahead", SENT_AHEAD)
+async def test_client_that_sent_ahead_is_seen_to_leave(
+    redis_url: str, tmp_path: Path, ahead: str, encrypted: bool
+) -> None:
+    """Whatever waits behind a running request, that ends upstream soon after its client left."""
+    files = Files(tmp_path) if encrypted else None
+    upgrade = {"connection": "upgrade", "upgrade": "websocket"} if "protocol" in ahead else {}
+    begun, left = asyncio.Event(), asyncio.Event()
+
+    async def script(line: Line) -> None:
+        begun.set()
+        await line.until_left()
+        left.set()
+
+    async with (
+        raw_upstream() as upstream,
+        running_gateway(
+            redis_url,
+            config_text=config_of(upstream.url),
+            names=(),
+            tls=files and TlsFiles(files.certificate, files.key),
+        ) as gateway,
+    ):
+        upstream.answers(script)
+        async with connected(gateway.port, tls=files and files.client()) as client:
+            client.send(post(gateway.token, a_chat(), **upgrade) + SENT_AHEAD[ahead])
+            await begun.wait()
+            await until(lambda: client.writer.transport.get_write_buffer_size() == 0)
+        async with asyncio.timeout(2 * SWEEP_S):
+            await left.wait()
+
+
+async def test_flood_behind_a_running_request_ends_it(redis_url: str) -> None:
+    """What is refused is read, but no more of it than a body may have."""
+    begun, left = asyncio.Event(), asyncio.Event()
+
+    async def script(line: Line) -> None:
+        begun.set()
+        await line.until_left()
+        left.set()
+
+    async with (
+        raw_upstream() as upstream,
+        running_gateway(
+            redis_url, config_text=config_of(upstream.url), names=(), max_body_bytes=50_000
+        ) as gateway,
+        connected(gateway.port) as client,
+    ):
+        upstream.answers(script)
+        client.send(post(gateway.token, a_chat()))
+        await begun.wait()
+        client.send(b"\0\r\n\r\n" + b"x" * 5_000_000)
+        await until(left.is_set)
 
 
 @pytest.mark.slow

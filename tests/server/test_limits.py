@@ -2,14 +2,18 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
 
 import orjson
 import pytest
 
-from proxy.server.protocol import SWEEP_S, GatewayProtocol
+from proxy.server.protocol import MAX_WAITING, SWEEP_S, GatewayProtocol, GatewayServer
 from tests.gateway import GatewayUnderTest, running_gateway
 from tests.server.raw import (
     CHAT,
+    RawClient,
     a_chat,
     a_get,
     a_post,
@@ -18,18 +22,78 @@ from tests.server.raw import (
     head_of,
     upstream_calls,
 )
+from tests.server.upstream import JSON_BODY, Line, config_of, raw_upstream
 
 JSON = "Content-Type: application/json"
 CHUNKED = "Transfer-Encoding: chunked"
 
 
+def server_of(gateway: GatewayUnderTest) -> GatewayServer:
+    """The gateway's server, with all its connections."""
+    server = gateway.runner.server
+    assert isinstance(server, GatewayServer)
+    return server
+
+
 def connection_of(gateway: GatewayUnderTest) -> GatewayProtocol:
     """The gateway's side of its only connection."""
-    server = gateway.runner.server
-    assert server is not None
+    server = server_of(gateway)
     (connection,) = server.connections
     assert isinstance(connection, GatewayProtocol)
     return connection
+
+
+class Held:
+    """A client whose first request runs, as long as its upstream holds the answer back."""
+
+    def __init__(self, gateway: GatewayUnderTest, client: RawClient) -> None:
+        self.gateway = gateway
+        self.client = client
+        self.arrived = asyncio.Event()
+        self.let_go = asyncio.Event()
+
+    async def answer_upstream(self, line: Line) -> None:
+        """The upstream's script."""
+        self.arrived.set()
+        await self.let_go.wait()
+        await line.send(JSON_BODY + b"content-length: 2\r\n\r\n{}")
+
+    async def send(self, sent: bytes) -> None:
+        """Send *sent* behind the running request and have it read."""
+        self.client.send(sent)
+        await self.client.flushed()
+        await arrived()
+
+    async def ending(self) -> list[tuple[int, str | None]]:
+        """Let the request end; the status and error code of all answers until the close."""
+        self.let_go.set()
+        found = []
+        try:
+            while True:
+                answer = await self.client.answer()
+                code = answer.error["code"] if answer.status >= 400 else None
+                found.append((answer.status, code))
+        except (asyncio.IncompleteReadError, ConnectionResetError):
+            return found
+
+
+@asynccontextmanager
+async def held(
+    redis_url: str, *lines: str, behind: bytes = b"", **server: Any
+) -> AsyncIterator[Held]:
+    """A client whose request runs; *behind*: what it sends in the same packet."""
+    async with (
+        raw_upstream() as upstream,
+        running_gateway(
+            redis_url, config_text=config_of(upstream.url), names=(), **server
+        ) as gateway,
+        connected(gateway) as client,
+    ):
+        it = Held(gateway, client)
+        upstream.answers(it.answer_upstream)
+        client.send(a_post(gateway, None, *lines) + behind)
+        await it.arrived.wait()
+        yield it
 
 
 async def test_announced_body_over_the_cap_is_refused_before_it_comes(redis_url: str) -> None:
@@ -180,6 +244,93 @@ async def test_connection_over_the_cap_is_told_and_closed(redis_url: str) -> Non
     assert rest == b""
 
 
+def a_head_of(size_bytes: int) -> bytes:
+    """A whole request's head with many short lines, a little over *size_bytes* in all."""
+    lines = b"".join(b"X-%06d: %b\r\n" % (number, b"x" * 88) for number in range(size_bytes // 100))
+    return b"GET /healthz HTTP/1.1\r\nHost: g\r\n" + lines + b"\r\n"
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("together", [True, False])
+async def test_head_behind_a_running_request_is_capped_too(
+    redis_url: str, whole: bool, together: bool
+) -> None:
+    """A request that runs covers no head behind it, whole or not, in its own packet or a later
+    one; the running one gets its answer, then comes the refusal.
+    """
+    head = a_head_of(3000) if whole else a_head_of(3000)[:-2]
+    behind = head[:500] if together else b""
+    async with held(redis_url, behind=behind, max_header_bytes=2048) as it:
+        await it.send(head[len(behind) :])
+        assert it.gateway.lines.rows == []
+        ending = await it.ending()
+
+    assert ending == [(200, None), (431, "headers_too_large")]
+
+
+async def test_head_over_the_cap_in_the_packet_of_a_running_request_is_refused(
+    redis_url: str,
+) -> None:
+    """A whole head is measured by its lines, wherever it stands in a packet."""
+    async with held(redis_url, behind=a_head_of(3000), max_header_bytes=2048) as it:
+        ending = await it.ending()
+
+    assert ending == [(200, None), (431, "headers_too_large")]
+
+
+async def test_body_behind_a_running_request_is_no_head(redis_url: str) -> None:
+    """Of a request that waits, too, only the head falls under the head's cap."""
+    async with held(redis_url, max_header_bytes=1024) as it:
+        waiting = a_post(it.gateway, a_chat(user="x" * 5000), "Connection: close")
+        for start in range(0, len(waiting), 700):
+            await it.send(waiting[start : start + 700])
+        ending = await it.ending()
+
+    assert ending == [(200, None), (200, None)]
+
+
+async def test_requests_that_wait_are_counted(redis_url: str) -> None:
+    """Behind a running request a bounded number may wait; they are answered, then comes a refusal
+    that may be retried, for the rest.
+    """
+    async with held(redis_url) as it:
+        await it.send(b"GET /healthz HTTP/1.1\r\nHost: g\r\n\r\n" * (MAX_WAITING + 100))
+        ending = await it.ending()
+
+    assert ending == [(200, None)] * (1 + MAX_WAITING) + [(503, "overloaded")]
+
+
+async def test_garbage_behind_a_running_request_is_refused_once(redis_url: str) -> None:
+    """What cannot be parsed is answered in its turn; whatever follows is not looked at."""
+    async with held(redis_url) as it:
+        for _ in range(3):
+            await it.send(b"\0\r\n\r\n")
+        ending = await it.ending()
+
+    assert ending == [(200, None), (400, "malformed_request")]
+
+
+async def test_bytes_behind_an_upgrade_are_bounded(redis_url: str) -> None:
+    """What a client sends ahead for a protocol that we do not speak is kept up to a bound."""
+    async with held(redis_url, "Connection: Upgrade", "Upgrade: websocket") as it:
+        for _ in range(3):
+            await it.send(b"x" * 10_000)
+        assert not it.let_go.is_set()
+        ending = await it.ending()
+
+    assert ending == [(200, None), (503, "overloaded")]
+
+
+async def test_head_behind_an_upgrade_is_capped_too(redis_url: str) -> None:
+    """What was kept behind a request for an upgrade that we do not make is held to the caps."""
+    upgrade = ("Connection: Upgrade", "Upgrade: websocket")
+    async with held(redis_url, *upgrade, max_header_bytes=2048) as it:
+        await it.send(a_head_of(3000))
+        ending = await it.ending()
+
+    assert ending == [(200, None), (431, "headers_too_large")]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("sent", [b"", b"GET /v1/models HTTP/1.1\r\nHost: g\r\n"])
 async def test_head_that_does_not_come_is_not_waited_for(redis_url: str, sent: bytes) -> None:
@@ -226,15 +377,31 @@ async def test_idle_kept_connection_is_not_overdue(redis_url: str) -> None:
 
 
 async def test_long_answer_is_not_a_late_head(redis_url: str) -> None:
-    """While a request is served the header deadline does not run, whatever is sent behind it."""
-    async with running_gateway(redis_url, header_timeout_s=10) as gateway, connected(gateway) as it:
-        gateway.script("first", hang="head")
-        it.send(a_post(gateway) + b"GET /v1/mod")
-        await gateway.simulator.until(lambda: gateway.calls("first") == 1)
-        connection_of(gateway).check_deadline(asyncio.get_running_loop().time() + 100)
-        await arrived()
+    """While a request is served, with nothing sent behind it, the header deadline does not run."""
+    async with held(redis_url) as it:
+        check_deadline_in(it.gateway, 100)
+        it.let_go.set()
 
-        assert gateway.lines.rows == []
+        assert (await it.client.answer()).status == 200
+        assert (await it.client.ask(a_get(it.gateway, "/v1/models"))).status == 200
+
+
+async def test_head_behind_a_running_request_is_overdue_too(redis_url: str) -> None:
+    """A head that begins while a request runs has its deadline; the running one is not harmed."""
+    async with held(redis_url, header_timeout_s=10) as it:
+        await it.send(b"GET /v1/mod")
+        check_deadline_in(it.gateway, 9)
+        await it.send(b"e")
+        check_deadline_in(it.gateway, 11)
+        assert it.gateway.lines.rows == []
+        ending = await it.ending()
+
+    assert ending == [(200, None), (408, "request_timeout")]
+
+
+def check_deadline_in(gateway: GatewayUnderTest, ahead_s: float) -> None:
+    """What the sweep does, *ahead_s* from now."""
+    connection_of(gateway).check_deadline(asyncio.get_running_loop().time() + ahead_s)
 
 
 async def test_body_that_does_not_come_is_not_waited_for(redis_url: str) -> None:
@@ -280,5 +447,20 @@ async def test_body_whose_framing_breaks_is_refused_once_and_at_once(
 
 
 def test_sweep_is_fine_enough_for_the_deadlines() -> None:
-    """Deadlines are looked after once a second: a tenth of the usual header deadline."""
-    assert SWEEP_S <= 1.0
+    """Deadlines are looked after twice a second: a twentieth of the usual header deadline."""
+    assert SWEEP_S <= 0.5
+
+
+async def test_sweep_goes_on_after_an_error(gateway: GatewayUnderTest) -> None:
+    """Whatever goes wrong with one connection, deadlines are looked after again."""
+    server = server_of(gateway)
+    no_connection: Any = object()
+    server._connections[no_connection] = no_connection
+    before = server._sweep_timer
+    with pytest.raises(AttributeError):
+        server._sweep()
+    del server._connections[no_connection]
+
+    assert server._sweep_timer is not before
+    assert server._sweep_timer is not None
+    assert not server._sweep_timer.cancelled()
