@@ -35,8 +35,8 @@ def parse(endpoint: Endpoint, body: bytes, caps: Caps) -> Request:
 
     Raises:
         GatewayError: body_too_large, body_too_complex, invalid_json, invalid_body, body_too_deep,
-            too_many_fields, duplicate_field, missing_field, invalid_field. No message quotes the body but for
-            field names, capped and in printable ASCII.
+            too_many_fields, duplicate_field, missing_field, invalid_field. No message quotes the
+            body but for field names, capped and in printable ASCII.
     """
     if len(body) > caps.max_body_bytes:
         raise GatewayError("body_too_large", limit=caps.max_body_bytes)
