@@ -27,6 +27,7 @@ from proxy.server.runner import GatewayRunner
 from proxy.server.tls import TlsFiles
 from proxy.state.connection import Connection, StateUnavailableError, address_of, check_server
 from proxy.state.keyring import KeyRing, RingHooks
+from proxy.state.store import check_pepper
 from proxy.state.tokens import Pepper
 from proxy.tasks import Supervisor
 from proxy.telemetry.lines import LineWriter
@@ -199,21 +200,22 @@ def program_version() -> str:
         return "checkout"
 
 
-async def check_state(redis_url: str) -> None:
-    """Refuse to start on a Redis that would lose keys; one that is away is only reported.
+async def check_state(redis_url: str, pepper: Pepper) -> None:
+    """Refuse to start on a Redis that would lose keys, or with another pepper than its keys'.
+
+    One that is away is only reported.
 
     Raises:
-        StateMisconfiguredError: its settings must be changed first.
+        StateMisconfiguredError: its settings, or ours, must be changed first.
     """
     connection = Connection(redis_url)
     try:
-        warning = await check_server(connection)
+        for warning in await check_server(connection):
+            log_event("redis_unchecked", level="warning", reason=warning)
+        await check_pepper(connection, pepper)
     except StateUnavailableError as error:
         address = address_of(redis_url)
         log_event("redis_unavailable", level="warning", redis=address, **failure_fields(error))
-    else:
-        if warning is not None:
-            log_event("redis_unchecked", level="warning", reason=warning)
     finally:
         await connection.close()
 
@@ -221,7 +223,7 @@ async def check_state(redis_url: str) -> None:
 async def _start_keyring(
     running: AsyncExitStack, secrets: Secrets, clock: SystemClock, supervisor: Supervisor
 ) -> KeyRing:
-    await check_state(secrets.redis_url)
+    await check_state(secrets.redis_url, secrets.pepper)
     keyring = KeyRing(
         secrets.redis_url,
         secrets.pepper,

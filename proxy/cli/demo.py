@@ -11,6 +11,7 @@ from proxy.cli.serve import load_or_fail
 from proxy.demo import Demo, SimulatorBusy, run_demo
 from proxy.server.serve import CannotListen
 from proxy.simulator.config import load_simulator
+from proxy.state.connection import StateMisconfiguredError
 from proxy.state.embedded import EmbeddedRedisError
 
 MESSAGE = '{"model": "auto", "stream": true, "messages": [{"role": "user", "content": "Hello"}]}'
@@ -46,6 +47,8 @@ def demo(
         is_in_use = isinstance(problem.__cause__, BlockingIOError)
         hint = f" Another place: {OTHER_PLACE}." if is_in_use else ""
         fail(f"pointsman: {problem}{hint}", FAILED)
+    except StateMisconfiguredError as problem:
+        fail(f"pointsman: {problem} For a new start of the demo: rm -r {data_dir}", FAILED)
     except (CannotListen, SimulatorBusy, ValueError) as problem:
         fail(f"pointsman: {problem}", FAILED)
 

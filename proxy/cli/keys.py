@@ -22,7 +22,11 @@ from proxy.cli.exits import DEFAULT_CONFIG, FAILED, ConfigOption, fail
 from proxy.cli.serve import load_or_fail
 from proxy.config.credentials import CredentialProblem, resolve, reveal
 from proxy.config.load import LoadedConfig
-from proxy.state.connection import Connection, StateUnavailableError
+from proxy.state.connection import (
+    Connection,
+    StateMisconfiguredError,
+    StateUnavailableError,
+)
 from proxy.state.store import KeyRecord, KeyStore
 from proxy.state.tokens import Pepper, claimed_id, is_well_formed
 from proxy.units import UnixMs
@@ -62,12 +66,13 @@ def create(
     """Make a key and print it, alone on its line, to standard output.
 
     It is shown this once and kept nowhere; what is said about it goes to standard error. Needs
-    the config's Redis and pepper. Exit code 1 if the config has no such tenant.
+    the config's Redis and pepper. Exit code 1 if the config has no such tenant, if this Redis is
+    used with another pepper, or if it could lose keys while it runs.
     """
     loaded = load_or_fail(config)
     _refuse_unknown_tenant(loaded, tenant)
     expires_ms = None if expires_in is None else UnixMs(_unix_ms() + expires_in)
-    token, record = _with_store(loaded, lambda store: store.create(tenant, name, expires_ms))
+    token, record = _with_store(loaded, lambda store: _create(store, tenant, name, expires_ms))
     ends = "never expires" if expires_ms is None else f"expires {_shown(expires_ms)}"
     typer.echo(f"Key {record.id} of tenant {tenant}, {ends}. It is shown only now:", err=True)
     typer.echo(token)
@@ -118,6 +123,14 @@ def revoke(
     typer.echo(f"Key {key_id} is revoked.", err=True)
 
 
+async def _create(
+    store: KeyStore, tenant: str, name: str, expires_ms: UnixMs | None
+) -> tuple[str, KeyRecord]:
+    for warning in await store.check():
+        typer.echo(f"Warning: {warning}", err=True)
+    return await store.create(tenant, name, expires_ms)
+
+
 def _with_store(loaded: LoadedConfig, work: Callable[[KeyStore], Awaitable[T]]) -> T:
     """What *work* makes of the config's key store; ends the command where it cannot be done."""
 
@@ -131,7 +144,12 @@ def _with_store(loaded: LoadedConfig, work: Callable[[KeyStore], Awaitable[T]]) 
 
     try:
         return asyncio.run(run())
-    except (CredentialProblem, StateUnavailableError, ValueError) as problem:
+    except (
+        CredentialProblem,
+        StateMisconfiguredError,
+        StateUnavailableError,
+        ValueError,
+    ) as problem:
         fail(str(problem), FAILED)
 
 

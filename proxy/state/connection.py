@@ -5,6 +5,7 @@ a client that leaves must not call from its own task: a cancelled call costs the
 """
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final
 
@@ -16,6 +17,15 @@ from redis.exceptions import RedisError, ResponseError
 
 CALL_DEADLINE_S: Final = 1.0
 OLDEST_VERSION: Final = (6, 2)
+
+_KEEPS_NOTHING: Final = (
+    "This Redis keeps nothing on disk (appendonly is no, save is empty): a restart of it loses "
+    "all API keys. Set appendonly to yes."
+)
+_KEEPING_UNKNOWN: Final = (
+    "Redis does not say whether it keeps anything on disk. Make sure of it (appendonly yes): "
+    "without, a restart of it loses all API keys."
+)
 
 Command = tuple[str | int, ...]
 
@@ -100,8 +110,11 @@ def address_of(url: str) -> str:
     return f"{parts.get('host', 'localhost')}:{parts.get('port', 6379)}"
 
 
-async def check_server(connection: Connection) -> str | None:
-    """Refuse a Redis that would lose keys or lacks commands; a warning where it cannot be told.
+async def check_server(connection: Connection) -> list[str]:
+    """Refuse a Redis that would lose keys while it runs, or lacks commands.
+
+    What would lose them at a restart, or cannot be told, is a warning: a sentence or two each,
+    saying what to do.
 
     Raises:
         StateMisconfiguredError: too old, or set to evict keys when its memory is full.
@@ -110,19 +123,42 @@ async def check_server(connection: Connection) -> str | None:
     try:
         (server,) = await connection.call(("INFO",))
     except CommandRefusedError:
-        return "Redis does not let us read INFO; make sure that its maxmemory-policy is noeviction."
-    version = str(server.get("redis_version", ""))
-    if _version_of(version) < OLDEST_VERSION:
+        server = {}
+    _refuse_old(server.get("redis_version"))
+    found = (_of_eviction(server.get("maxmemory_policy")), await _of_keeping(connection, server))
+    return [warning for warning in found if warning is not None]
+
+
+def _refuse_old(version: str | None) -> None:
+    if version is not None and _version_of(version) < OLDEST_VERSION:
         raise StateMisconfiguredError(f"Redis {version} is too old: Pointsman needs 6.2 or newer.")
-    policy = server.get("maxmemory_policy")
+
+
+def _of_eviction(policy: str | None) -> str | None:
     if policy is None:
-        return "Redis does not state its maxmemory-policy; make sure that it is noeviction."
+        return "Redis does not state its maxmemory-policy. Make sure that it is noeviction."
     if policy != "noeviction":
         raise StateMisconfiguredError(
             f"Redis evicts keys when its memory is full (maxmemory-policy is {policy}), which "
             "would lose API keys and budgets. Set it to noeviction."
         )
     return None
+
+
+async def _of_keeping(connection: Connection, server: Mapping[str, Any]) -> str | None:
+    appends = server.get("aof_enabled")
+    if appends:
+        return None
+    try:
+        (reply,) = await connection.call(("CONFIG", "GET", "save"))
+    except CommandRefusedError:
+        reply = []
+    match reply:
+        case ["save", str(times)] if times:
+            return None
+        case ["save", _] if appends is not None:
+            return _KEEPS_NOTHING
+    return _KEEPING_UNKNOWN
 
 
 def _version_of(text: str) -> tuple[int, ...]:

@@ -7,6 +7,7 @@
 | `pm:{keys}:ids:<tenant>` | the same, of one tenant | kept | store | store |
 | `pm:{keys}:changes` | stream, field `key`: the id of a key that changed | last CHANGES_KEPT | store | changes |
 | `pm:{keys}:last_use` | sorted set: key ids by the time of their last use, ms | kept | last_use | store |
+| `pm:{keys}:pepper_fingerprint` | string: that of the pepper which the hashes are made with | kept | store | store |
 
 The braces are a hash tag: all of these live in one slot of a Redis Cluster, so that a record and
 the notice of its change are written in one transaction.
@@ -20,6 +21,7 @@ CHANGES_KEPT: Final = 10_000
 IDS: Final = "pm:{keys}:ids"
 CHANGES: Final = "pm:{keys}:changes"
 LAST_USE: Final = "pm:{keys}:last_use"
+PEPPER_FINGERPRINT: Final = "pm:{keys}:pepper_fingerprint"
 
 
 def record_of(key_id: str) -> str:

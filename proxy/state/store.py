@@ -1,7 +1,9 @@
 """API keys as operators see them: make, list, revoke. I/O: Redis.
 
 Each change is written together with its notice, in one transaction (`keys`, `changes`), so no
-replica can miss a change that happened.
+replica can miss a change that happened. Beside the keys stands the fingerprint of the pepper that
+they are hashed with, so that whoever comes with another one is told, and makes no key that nobody
+accepts.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,12 +11,25 @@ from dataclasses import dataclass
 from typing import Final
 
 from proxy.state import keys
-from proxy.state.connection import Command, Connection
+from proxy.state.connection import (
+    Command,
+    Connection,
+    StateMisconfiguredError,
+    check_server,
+)
 from proxy.state.tokens import Pepper, make_token
 from proxy.units import UnixMs
 
 MAX_NAME_CHARS: Final = 100
 _LIST_BATCH: Final = 500
+_OTHER_PEPPER: Final = (
+    "This pepper is not the one that this Redis is used with, so API keys made with either are "
+    "refused under the other. Use the same pepper for every replica and for 'pointsman keys' "
+    "(server.pepper in the config says where it is read; an environment variable must hold the "
+    "same in every terminal). If the other one is lost, the keys made with it are too: to start "
+    f"over with this one: redis-cli DEL '{keys.PEPPER_FINGERPRINT}', restart what serves, make "
+    "new keys and revoke the old ones."
+)
 _NOTICE: Final[Command] = ("XADD", keys.CHANGES, "MAXLEN", "~", keys.CHANGES_KEPT, "*", "key")
 
 
@@ -44,6 +59,16 @@ class KeyStore:
         self._pepper = pepper
         self._unix_ms = unix_ms
 
+    async def check(self) -> list[str]:
+        """Whether this Redis may hold keys: warnings, each a sentence or two (`check_server`).
+
+        Raises:
+            StateMisconfiguredError: it may not, or not with this pepper.
+        """
+        warnings = await check_server(self._connection)
+        await check_pepper(self._connection, self._pepper)
+        return warnings
+
     async def create(
         self, tenant_id: str, name: str, expires_ms: UnixMs | None = None
     ) -> tuple[str, KeyRecord]:
@@ -53,11 +78,13 @@ class KeyStore:
 
         Raises:
             ValueError: the name is too long or not printable, or the expiry lies in the past.
+            StateMisconfiguredError: the keys of this Redis are hashed with another pepper.
         """
         now_ms = self._unix_ms()
         _check_name(name)
         if expires_ms is not None and expires_ms <= now_ms:
             raise ValueError("The key would have expired already.")
+        await check_pepper(self._connection, self._pepper)
         key_id, token = make_token()
         record = KeyRecord(key_id, tenant_id, name, now_ms, expires_ms)
         await self._connection.call(
@@ -97,6 +124,25 @@ class KeyStore:
         )
         rows = zip(key_ids, hashes, used, strict=True)
         return (_record_of(key_id, fields, last) for key_id, fields, last in rows if fields)
+
+
+async def check_pepper(connection: Connection, pepper: Pepper) -> None:
+    """Refuse a pepper that is not the one in use; the first that ever comes is in use from then on.
+
+    A gateway asks at its start, so that it is its pepper that the first key must be made with.
+
+    Raises:
+        StateMisconfiguredError: another one is in use.
+        StateUnavailableError: no answer.
+    """
+    ours = pepper.fingerprint()
+    read: Command = ("GET", keys.PEPPER_FINGERPRINT)
+    (in_use,) = await connection.call(read)
+    if in_use is None:  # written only then: a Redis that is full can still be asked
+        write: Command = ("SET", keys.PEPPER_FINGERPRINT, ours, "NX")
+        _, in_use = await connection.call(write, read, atomic=True)
+    if in_use != ours:
+        raise StateMisconfiguredError(_OTHER_PEPPER)
 
 
 def _check_name(name: str) -> None:

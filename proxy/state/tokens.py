@@ -20,9 +20,12 @@ SECRET_CHARS: Final = 43
 CHECK_CHARS: Final = 6
 TOKEN_CHARS: Final = len("pm_") + ID_CHARS + 1 + SECRET_CHARS + 1 + CHECK_CHARS
 MIN_PEPPER_BYTES: Final = 16
+FINGERPRINT_CHARS: Final = 16
 
 _BASE62: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _ID_AT: Final = slice(len("pm_"), len("pm_") + ID_CHARS)
+# No key begins so: what is hashed here can never be what is hashed for a key.
+_FINGERPRINT_OF: Final = b"pointsman pepper fingerprint"
 _SHAPE: Final = re.compile(rf"pm_[0-9A-Za-z]{{{ID_CHARS}}}_[0-9A-Za-z]{{{SECRET_CHARS}}}")
 
 
@@ -46,6 +49,13 @@ class Pepper:
     def digest_of(self, token: str) -> bytes:
         """HMAC-SHA-256 of the whole *token*, which is ASCII: 32 bytes."""
         return hmac.digest(self._secret, token.encode("ascii"), "sha256")
+
+    def fingerprint(self) -> str:
+        """16 hex digits that tell this pepper from any other: HMAC-SHA-256 of a constant, cut.
+
+        It stands in Redis, so it may be known: what it allows is to test a guess of the pepper.
+        """
+        return hmac.digest(self._secret, _FINGERPRINT_OF, "sha256").hex()[:FINGERPRINT_CHARS]
 
 
 def make_token() -> tuple[str, str]:

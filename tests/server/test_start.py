@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from proxy.state.connection import Connection
+from proxy.state.store import check_pepper
+from proxy.state.tokens import Pepper
 from tests.server.child import (
     Served,
     config_text,
@@ -68,6 +71,20 @@ async def test_broken_config_never_starts(redis_url: str, tmp_path: Path) -> Non
     wrong = next(number for number, line in enumerate(lines, 1) if "second/m" in line)
     assert f"{config}:{wrong}:" in said
     assert f"{config}:{len(lines)}:" in said
+
+
+async def test_other_pepper_than_the_keys_does_not_start(redis_url: str, tmp_path: Path) -> None:
+    """A gateway that would refuse every key that there is says so instead, in one line."""
+    connection = Connection(redis_url)
+    await check_pepper(connection, Pepper(b"what the keys are made with"))
+    await connection.close()
+    config = tmp_path / "gateway.yaml"
+    config.write_text(config_text(free_port(), redis_url, UPSTREAM))
+    code, said = await refused_start(config, environment(tmp_path))
+
+    assert code == 1
+    assert "Use the same pepper" in said.splitlines()[-1]
+    assert "Traceback" not in said
 
 
 async def test_missing_config_is_a_usage_error(tmp_path: Path) -> None:

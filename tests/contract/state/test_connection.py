@@ -1,5 +1,8 @@
 """Calls to a real Redis, and what a Redis must be like to be used."""
 
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
 import pytest
 
 from proxy.state.connection import (
@@ -10,6 +13,8 @@ from proxy.state.connection import (
     check_server,
 )
 from proxy.state.embedded import EmbeddedRedis
+
+HostedMaker = Callable[..., Awaitable[Connection]]
 
 
 async def test_replies_come_in_order(connection: Connection) -> None:
@@ -50,9 +55,39 @@ def test_url_of_another_kind_is_refused() -> None:
         Connection("http://localhost")
 
 
-async def test_redis_that_keeps_everything_passes(connection: Connection) -> None:
-    """The default, noeviction, needs no word."""
-    assert await check_server(connection) is None
+@pytest.fixture
+async def hosted(redis_url: str, connection: Connection) -> AsyncIterator[HostedMaker]:
+    """Connects to the session's Redis as a user that some commands are forbidden to."""
+    made: list[Connection] = []
+
+    async def connect(*forbidden: str) -> Connection:
+        rules = ("on", ">pass", "~*", "+@all", *(f"-{command}" for command in forbidden))
+        await connection.call(("ACL", "SETUSER", "hosted", "reset", *rules))
+        made.append(Connection(redis_url.replace("unix://", "unix://hosted:pass@")))
+        return made[-1]
+
+    yield connect
+    for each in made:
+        await each.close()
+    await connection.call(("ACL", "DELUSER", "hosted"))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [(("appendonly", "yes"), ("save", "")), (("appendonly", "no"), ("save", "3600 1"))],
+    ids=["appended", "snapshots"],
+)
+async def test_redis_that_keeps_everything_passes(
+    short_dir: Path, settings: tuple[tuple[str, str], ...]
+) -> None:
+    """No eviction, and an append-only file or snapshots: there is nothing to be said."""
+    with EmbeddedRedis(short_dir) as server:
+        connection = Connection(server.url)
+        await connection.call(*(("CONFIG", "SET", *setting) for setting in settings))
+
+        assert await check_server(connection) == []
+
+        await connection.close()
 
 
 async def test_redis_that_evicts_is_refused() -> None:
@@ -67,17 +102,28 @@ async def test_redis_that_evicts_is_refused() -> None:
         await connection.close()
 
 
-async def test_redis_that_hides_its_settings_is_used_with_a_warning() -> None:
+async def test_redis_that_keeps_nothing_is_used_with_a_warning(connection: Connection) -> None:
+    """Without a file a restart of Redis loses all keys; the operator is told what to set."""
+    (warning,) = await check_server(connection)
+
+    assert "keeps nothing" in warning
+    assert "appendonly" in warning
+
+
+@pytest.mark.parametrize(
+    ("forbidden", "words"),
+    [
+        (["config"], ["does not say whether it keeps"]),
+        (["info"], ["noeviction", "does not say whether it keeps"]),
+        (["info", "config"], ["noeviction", "does not say whether it keeps"]),
+    ],
+)
+async def test_redis_that_hides_its_settings_is_used_with_a_warning_for_each(
+    hosted: HostedMaker, forbidden: list[str], words: list[str]
+) -> None:
     """Hosted ones forbid such commands; the operator is told what to make sure of."""
-    with EmbeddedRedis() as server:
-        admin = Connection(server.url)
-        rules = ("on", ">pass", "~*", "+@all", "-info", "-config")
-        await admin.call(("ACL", "SETUSER", "hosted", *rules))
-        hosted = Connection(f"unix://hosted:pass@{server.url.removeprefix('unix://')}")
+    warnings = await check_server(await hosted(*forbidden))
 
-        warning = await check_server(hosted)
-
-        await admin.close()
-        await hosted.close()
-    assert warning is not None
-    assert "noeviction" in warning
+    assert len(warnings) == len(words)
+    for warning, word in zip(warnings, words, strict=True):
+        assert word in warning

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
+from redis import Redis
 from typer.testing import CliRunner
 
 from proxy.cli.keys import keys
@@ -157,3 +158,36 @@ def test_short_pepper_is_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> N
     assert result.exit_code == 1
     assert "at least 16" in result.stderr
     assert "tooshort" not in result.output
+
+
+def test_pepper_of_another_terminal_makes_no_key(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key that every gateway would refuse is not made, and neither pepper is shown."""
+    run("create", "--tenant", "acme", "--name", "ci")
+    monkeypatch.setenv("TEST_PEPPER", "made anew in this terminal")
+
+    result = run("create", "--tenant", "acme", "--name", "lost")
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "same in every terminal" in result.stderr
+    assert "made anew" not in result.output
+    assert "lost" not in run("list").stdout
+
+
+def test_redis_that_evicts_makes_no_key(run: Run, redis_url: str) -> None:
+    """Where the gateway would not start, no key is made either."""
+    with Redis.from_url(redis_url) as admin:
+        admin.config_set("maxmemory-policy", "allkeys-lru")
+        result = run("create", "--tenant", "acme", "--name", "ci")
+        admin.config_set("maxmemory-policy", "noeviction")
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "Set it to noeviction" in result.stderr
+
+
+def test_redis_that_keeps_nothing_is_told_beside_the_key(run: Run) -> None:
+    """The key is made, alone on standard output; that a restart loses it is said beside it."""
+    result = run("create", "--tenant", "acme", "--name", "ci")
+
+    assert result.exit_code == 0
+    assert is_well_formed(result.stdout.removesuffix("\n"))
+    assert "Warning: This Redis keeps nothing" in result.stderr

@@ -3,10 +3,10 @@
 import pytest
 from redis import Redis
 
-from proxy.state.connection import Connection
-from proxy.state.keys import CHANGES, record_of
-from proxy.state.store import KeyStore
-from proxy.state.tokens import is_well_formed
+from proxy.state.connection import Connection, StateMisconfiguredError
+from proxy.state.keys import CHANGES, PEPPER_FINGERPRINT, record_of
+from proxy.state.store import KeyStore, check_pepper
+from proxy.state.tokens import Pepper, is_well_formed
 from proxy.units import UnixMs
 
 
@@ -59,6 +59,60 @@ async def test_unknown_key_cannot_be_revoked(store: KeyStore, connection: Connec
     assert await connection.call(("DBSIZE",)) == [0]
 
 
+async def test_key_under_another_pepper_is_not_made(
+    store: KeyStore, connection: Connection, clock
+) -> None:
+    """Where keys are hashed with one pepper, another makes none, and is told what to do."""
+    _, kept = await store.create("acme", "ci")
+    stranger = KeyStore(connection, Pepper(b"another pepper here"), clock.unix_ms)
+
+    with pytest.raises(StateMisconfiguredError, match="same pepper for every replica") as refused:
+        await stranger.create("acme", "lost")
+
+    assert await store.list() == [kept]
+    assert "another pepper here" not in str(refused.value)
+
+
+async def test_pepper_of_a_gateway_that_started_first_holds(
+    store: KeyStore, connection: Connection, pepper: Pepper
+) -> None:
+    """The first pepper that comes is in use, before any key: the first key cannot be a dead one."""
+    await check_pepper(connection, Pepper(b"another pepper here"))
+
+    with pytest.raises(StateMisconfiguredError):
+        await check_pepper(connection, pepper)
+    with pytest.raises(StateMisconfiguredError):
+        await store.create("acme", "ci")
+
+
+async def test_redis_that_takes_no_more_still_tells_peppers_apart(
+    store: KeyStore, connection: Connection, pepper: Pepper
+) -> None:
+    """A full Redis refuses writes, but a gateway that starts beside it is judged as ever."""
+    await store.create("acme", "ci")
+    await connection.call(("CONFIG", "SET", "maxmemory", "1"))
+    try:
+        await check_pepper(connection, pepper)
+        with pytest.raises(StateMisconfiguredError):
+            await check_pepper(connection, Pepper(b"another pepper here"))
+    finally:
+        await connection.call(("CONFIG", "SET", "maxmemory", "0"))
+
+
+async def test_new_start_is_as_the_refusal_says(
+    store: KeyStore, connection: Connection, pepper: Pepper
+) -> None:
+    """Deleting the one key that the refusal names is enough to go on with another pepper."""
+    await check_pepper(connection, Pepper(b"another pepper here"))
+    with pytest.raises(StateMisconfiguredError, match=f"DEL '{PEPPER_FINGERPRINT}'"):
+        await store.check()
+
+    await connection.call(("DEL", PEPPER_FINGERPRINT))
+    await store.create("acme", "ci")
+
+    await check_pepper(connection, pepper)
+
+
 @pytest.mark.parametrize("name", ["", "x" * 101, "a\nb", "\x1b[31m"])
 async def test_name_that_would_garble_a_list_is_refused(store: KeyStore, name: str) -> None:
     """A name is short and printable, as it is shown in terminals."""
@@ -97,5 +151,5 @@ async def test_all_keys_share_a_hash_tag(store: KeyStore, connection: Connection
 
     (names,) = await connection.call(("KEYS", "*"))
 
-    assert len(names) == 4
+    assert len(names) == 5
     assert all(name.startswith("pm:{keys}:") for name in names)

@@ -87,6 +87,15 @@ def test_digest_is_keyed_by_the_pepper() -> None:
     assert digest != Pepper(b"q" * 16).digest_of(TOKEN)
 
 
+def test_fingerprint_tells_peppers_apart_and_is_no_key_s_hash() -> None:
+    """16 hex digits of an HMAC of a text that no token can be, the same for ever."""
+    pepper = Pepper(b"p" * 16)
+
+    expected = hmac.digest(b"p" * 16, b"pointsman pepper fingerprint", "sha256").hex()[:16]
+    assert pepper.fingerprint() == expected
+    assert pepper.fingerprint() != Pepper(b"q" * 16).fingerprint()
+
+
 def test_short_pepper_is_refused() -> None:
     """A pepper below 16 bytes is refused, and the message does not show it."""
     with pytest.raises(ValueError, match="at least 16") as caught:
