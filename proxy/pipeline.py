@@ -1,6 +1,7 @@
 """The request path, top to bottom. Read this first: every line of `answer` is one module.
 
-docs/request-path.md walks the same steps, under the same numbers.
+docs/request-path.md walks the same steps, under the same numbers; 3 (classify) and 5 (admit) do
+nothing yet.
 """
 
 from typing import NoReturn
