@@ -6,6 +6,7 @@ then the listener closes, running answers finish within a grace, the rest are to
 
 import asyncio
 import gc
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
@@ -17,6 +18,10 @@ from proxy.server.app import Gateway
 from proxy.server.lifecycle import Lifecycle
 from proxy.server.listener import SETTLE_S, turn_away
 from proxy.server.protocol import GatewayServer
+from proxy.server.tls import TlsSite
+
+BACKLOG = 2048
+"""How many connections may wait for us to accept them."""
 
 KEEPALIVE_S = 30.0
 LINGER_S = 5.0
@@ -82,6 +87,23 @@ class GatewayRunner(web.AppRunner):
         server.start_sweeping()
         _calm_collector()
         return server
+
+    async def setup(self) -> None:
+        """Start every part, once: gunicorn's aiohttp worker asks again."""
+        if self.server is None:
+            await super().setup()
+
+    async def listen(self, sock: socket.socket) -> None:
+        """Take connections from the listening socket *sock*; call `setup` before."""
+        site: web.SockSite
+        if self.tls_context is None:
+            site = web.SockSite(self, sock, backlog=BACKLOG)
+        else:
+            handshake_s = self._settings.limits.header_timeout_s
+            site = TlsSite(
+                self, sock, context=self.tls_context, backlog=BACKLOG, handshake_s=handshake_s
+            )
+        await site.start()
 
     def skip_drain(self) -> None:
         """Let the coming `cleanup` stop at once."""

@@ -6,11 +6,7 @@ import signal
 import socket
 from collections.abc import Callable
 
-from aiohttp import web
-
-from proxy.server.runner import GatewayRunner
-
-BACKLOG = 2048
+from proxy.server.runner import BACKLOG, GatewayRunner
 
 UNSENT_BYTES = 64 * 1024
 """What the kernel takes for a client beyond what the network carries. Without a limit it takes
@@ -62,8 +58,7 @@ async def serve_until_told(
         loop.add_signal_handler(signum, stop)
     await runner.setup()
     try:
-        site = web.SockSite(runner, sock, ssl_context=runner.tls_context, backlog=BACKLOG)
-        await site.start()
+        await runner.listen(sock)
         on_ready()
         await told.wait()
     finally:

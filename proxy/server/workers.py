@@ -6,7 +6,6 @@ files, which are unlinked as soon as they are open.
 """
 
 import socket
-import ssl
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -26,30 +25,30 @@ MakeRunner = Callable[[], GatewayRunner]
 
 
 class Worker(GunicornUVLoopWebWorker):
-    """aiohttp's worker, which also shows that it lives while it drains, and whose TLS follows
-    its files.
+    """aiohttp's worker, which also shows that it lives while it drains, and whose runner listens
+    by itself.
     """
 
     wsgi: Any
-    _tls_context: ssl.SSLContext | None
+    sockets: list[socket.socket]
 
     def load_wsgi(self) -> None:
-        """Put a step of our own before aiohttp asks for the runner."""
+        """Put steps of our own before aiohttp is handed the runner."""
         super().load_wsgi()
         make_runner: MakeRunner = self.wsgi
 
         async def make() -> web.AppRunner:
             runner = make_runner()
-            self._tls_context = runner.tls_context
             self._beat()
+            await runner.setup()
+            for sock in self.sockets:
+                await runner.listen(sock)
+            # aiohttp would listen on them by its own means: TLS that never reloads, handshakes
+            # without a deadline.
+            self.sockets = []
             return runner
 
         self.wsgi = make
-
-    # Theirs is static, and makes a context from gunicorn's settings that never reloads.
-    def _create_ssl_context(self, cfg: Any) -> ssl.SSLContext:  # type: ignore[override]  # theirs is static
-        assert self._tls_context is not None
-        return self._tls_context
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to drain, now and not at the next heartbeat."""
@@ -92,9 +91,6 @@ class Workers(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "logger_class": QuietLogger,
             "child_exit": lambda _, worker: on_exit(worker.pid),
         }
-        if settings.tls is not None:
-            self._options["certfile"] = str(settings.tls.certificate)
-            self._options["keyfile"] = str(settings.tls.key)
         super().__init__()
 
     def load_config(self) -> None:

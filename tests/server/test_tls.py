@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+from proxy.server.serve import bind
 from proxy.server.tls import LOOK_EVERY_S, TlsFiles
 from tests.gateway import GatewayUnderTest, running_gateway
 from tests.server.child import served
@@ -105,6 +106,40 @@ async def test_every_worker_follows_the_files(redis_url: str, tmp_path: Path, fi
                 await tick()
         child.stop()
         assert await child.exit_code() == 0
+
+
+NO_HANDSHAKE = {"nothing": b"", "half a greeting": b"\x16\x03\x01\x02\x00\x01"}
+
+
+@pytest.mark.parametrize("sent", NO_HANDSHAKE)
+async def test_handshake_that_does_not_come_is_not_waited_for(
+    redis_url: str, files: Files, sent: str
+) -> None:
+    """It has as long as a head; whoever takes longer is dropped, whoever speaks TLS is served."""
+    tls = TlsFiles(files.certificate, files.key)
+    async with running_gateway(redis_url, tls=tls, header_timeout_s=0.1) as gateway:
+        sock = bind("127.0.0.1", 0)
+        port = sock.getsockname()[1]
+        await gateway.runner.listen(sock)
+        async with connected(port) as silent:
+            silent.send(NO_HANDSHAKE[sent])
+            assert await silent.rest() == b""
+        async with connected(port, tls=files.client()) as client:
+            assert (await client.ask(get("/healthz"))).status == 200
+
+
+@pytest.mark.slow
+async def test_every_worker_bounds_handshakes(redis_url: str, tmp_path: Path, files: Files) -> None:
+    """Several processes listen as one does: their handshakes have the deadline too."""
+    pair = f"{{certificate: {files.certificate}, key: {files.key}}}"
+    server = f", workers: 2, drain_delay_s: 0, limits: {{header_timeout_s: 1}}, tls: {pair}"
+    upstream = "http://127.0.0.1:9"
+    async with (
+        served(tmp_path, redis_url, upstream, server=server, tls=files.client()) as child,
+        asyncio.timeout(10),
+        connected(child.port) as silent,
+    ):
+        assert await silent.rest() == b""
 
 
 async def serial_at(port: int, files: Files) -> str:
