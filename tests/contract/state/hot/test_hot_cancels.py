@@ -79,9 +79,11 @@ async def test_ten_thousand_cancelled_calls_mix_up_no_reply(
     async with a_rough_way(redis_url, short_dir / "rough.sock", chance) as url:
         hot = await a_hot(url, deadline_s=60.0)
 
-        left = [await a_wave(hot.redis, number, chance) for number in range(WAVES)]
+        left = wave = 0
+        while left < WAVES * LEAVERS_IN_A_WAVE:  # some replies overtake their caller's leaving
+            left += await a_wave(hot.redis, wave, chance)
+            wave += 1
 
-        assert sum(left) > 0.9 * WAVES * LEAVERS_IN_A_WAVE
         assert await hot.redis.call("ECHO", "last") == b"last"
         assert hot.told.empty()
         await hot.redis.stop()
