@@ -5,7 +5,7 @@ in `state/keyring`, Recorder and Meter in `telemetry/`, Snapshots and Clock in `
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from proxy.domain.catalog import Target
@@ -16,9 +16,10 @@ from proxy.domain.snapshot import Snapshot
 from proxy.domain.tenant import KeyStanding
 from proxy.errors import GatewayError
 from proxy.units import LoopSeconds, UnixMs
+from proxy.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Call:
     """One attempt: *request* for *target*, to be answered by *deadline* (loop time).
 
@@ -33,7 +34,7 @@ class Call:
     fresh_connection: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Head:
     """The head of the answer to the client. `content_length` None: not known, so chunked."""
 

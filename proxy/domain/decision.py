@@ -1,9 +1,9 @@
 """Which targets may answer, in which order, and why the others may not. Pure values."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from proxy.domain.catalog import Route, Target
+from proxy.values import value
 
 
 class Reason(StrEnum):
@@ -14,7 +14,7 @@ class Reason(StrEnum):
     CONTEXT_TOO_LONG = "context_too_long"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Rejection:
     """A target that may not answer; `detail` names the capability or the bound at fault."""
 
@@ -23,7 +23,7 @@ class Rejection:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Decision:
     """The targets to try, best first, and every other one with its reason."""
 

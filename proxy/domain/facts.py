@@ -1,13 +1,12 @@
 """All that a decision may know of a request, free of payload. Pure values."""
 
-from dataclasses import dataclass
-
 from proxy.domain.catalog import Capability, Endpoint
 from proxy.domain.request import Request
 from proxy.domain.tenant import Tenant
+from proxy.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Facts:
     """What routing sees: who asks, for which route, and what the answer needs."""
 

@@ -6,6 +6,8 @@ The table of statuses follows what providers really send (docs/request-path.md, 
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from proxy.values import value
+
 
 class FailureKind(StrEnum):
     """Why an attempt did not answer."""
@@ -55,7 +57,7 @@ class UpstreamComplaint:
     param: str | None = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Failure:
     """An attempt that did not answer.
 

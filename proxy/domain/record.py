@@ -1,14 +1,13 @@
 """The row that every request leaves behind, however it ended. Pure values, free of payload."""
 
-from dataclasses import dataclass
-
 from proxy.domain.decision import Rejection
 from proxy.domain.outcome import Ending, FailureKind
 from proxy.domain.usage import Evidence, Usage
 from proxy.units import NanoUsd, UnixMs
+from proxy.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Attempt:
     """One call to one target. `failure` None: it answered, or the client left before it could;
     `status` is the upstream's.
@@ -26,7 +25,7 @@ class Attempt:
     maybe_nanousd: NanoUsd | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Record:
     """What one request did, cost and took. Times in milliseconds from its first byte.
 

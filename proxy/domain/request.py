@@ -1,9 +1,11 @@
 """A client's request as the gateway sees it: the bytes as sent, and what routing needs. Pure."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import field
 from typing import NamedTuple
 
 from proxy.domain.catalog import Capability, Endpoint
+from proxy.values import value
 
 
 class Span(NamedTuple):
@@ -16,7 +18,7 @@ class Span(NamedTuple):
 class Member(NamedTuple):
     """A member of a JSON object in the body: where its key stands and where its value does.
 
-    Flat, and a tuple: every request makes one for each of its members.
+    Flat, and a tuple: many may be made for a request.
     """
 
     key_start: int
@@ -30,9 +32,9 @@ class Member(NamedTuple):
         return Span(self.start, self.end)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Request:
-    """A parsed request. `body` is untouched; `members` says where its top-level members stand.
+    """A parsed request. `body` is untouched; `decoded` is what it says.
 
     `wants_usage`: the client asked for a usage event in its stream. `max_output_tokens` is what
     the client allowed (times nothing: `n` stands beside it), None where it did not say.
@@ -42,7 +44,7 @@ class Request:
 
     endpoint: Endpoint
     body: bytes = field(repr=False)
-    members: dict[str, Member] = field(repr=False)
+    decoded: Mapping[str, object] = field(repr=False)
     route_id: str = field(repr=False)
     stream: bool
     wants_usage: bool

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from proxy.values import value
+
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
@@ -12,7 +14,7 @@ class Tenant:
     routes: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Identity:
     """What an API key says: the tenant's id and the key's own public id."""
 
@@ -20,7 +22,7 @@ class Identity:
     key_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class KeyStanding:
     """A key that is known, and why it is refused all the same: a code of the error catalogue."""
 

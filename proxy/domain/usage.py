@@ -1,7 +1,8 @@
 """How many tokens an attempt used, and how we know. Pure values."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from proxy.values import value
 
 
 class Evidence(StrEnum):
@@ -17,7 +18,7 @@ BYTES_PER_TOKEN = 4
 """For estimates where the provider reports nothing."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Usage:
     """Tokens by class. Prompt tokens include cached and cache-written ones, completion tokens
     include reasoning, as in OpenAI's usage object; the parts never exceed their whole.

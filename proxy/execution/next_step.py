@@ -1,16 +1,16 @@
 """Step 6: what to do after the failures so far. Pure: time arrives as an argument."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 from proxy.domain.catalog import Target
 from proxy.domain.decision import Decision
 from proxy.domain.outcome import Failure, FailureKind
 from proxy.units import LoopSeconds
+from proxy.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Try:
     """Call *target*; on a connection that no other call has used, if so said."""
 

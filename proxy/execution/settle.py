@@ -51,7 +51,7 @@ class Entry:
         """Past the commit point nothing is sent again; a long prompt's bytes are of no more use."""
         if self.request is None or self.opening is None or len(self.request.body) < HEAVY_BYTES:
             return
-        self.request = replace(self.request, body=b"", members={})
+        self.request = replace(self.request, body=b"", decoded={})
         self.opening.call = replace(self.opening.call, request=self.request)
 
 

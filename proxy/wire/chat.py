@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 
+import orjson
+
 from proxy.domain.catalog import Capability
-from proxy.domain.request import Member
 from proxy.errors import GatewayError
 from proxy.wire.fields import invalid, missing, optional_object, refuse_unless_number, whole_number
-from proxy.wire.prompt import Prompt, text_bytes
+from proxy.wire.prompt import NO_NEEDS, Prompt, text_bytes
 
 MAX_TOKENS_CEILING = 2**31 - 1
 MAX_N = 128
@@ -15,32 +16,37 @@ READ_INSIDE = ("messages", "response_format")
 """Members whose insides are read, so that a repeated key in them is refused."""
 
 _ROLES = frozenset({"developer", "system", "user", "assistant", "tool", "function"})
-_PROVIDERS_NUMBERS = ("temperature", "top_p", "presence_penalty", "frequency_penalty")
+_PROVIDERS_NUMBERS = frozenset({"temperature", "top_p", "presence_penalty", "frequency_penalty"})
+_SPECIAL = frozenset({"tools", "functions", "response_format", "modalities"})
 _NEED_OF_PART = {"image_url": Capability.VISION, "input_audio": Capability.AUDIO}
 
 
-def read_chat(body: Mapping[str, object], members: Mapping[str, Member]) -> Prompt:
+def read_chat(body: Mapping[str, object]) -> Prompt:
     """What a chat *body* asks of a target. `prompt_bytes` counts text and the tools' JSON.
 
     Raises:
         GatewayError: missing_field or invalid_field, with the field's path as `param`.
     """
-    needs = _needs_of_options(body)
+    needs: set[Capability] = set()
+    size = 0
+    if not _SPECIAL.isdisjoint(body):
+        needs = _needs_of_options(body)
+        size = sum(
+            [len(orjson.dumps(body[name])) for name in ("tools", "functions") if name in body]
+        )
     messages = body.get("messages")
     if messages is None:
         raise missing("messages")
     if not isinstance(messages, list) or not messages:
         raise invalid("messages", "it must be a list of at least one message")
-    size = sum(_read_message(at, message, needs) for at, message in enumerate(messages))
-    for name in ("tools", "functions"):
-        if name in members:
-            size += members[name].end - members[name].start
+    for at, message in enumerate(messages):
+        size += _read_message(at, message, needs)
     return Prompt(
-        needs=frozenset(needs),
-        prompt_bytes=size,
-        message_count=len(messages),
-        max_output_tokens=output_limit(body),
-        n=count_of_answers(body),
+        frozenset(needs) if needs else NO_NEEDS,
+        size,
+        len(messages),
+        output_limit(body),
+        count_of_answers(body),
     )
 
 
@@ -50,12 +56,9 @@ def output_limit(body: Mapping[str, object]) -> int | None:
     Raises:
         GatewayError: invalid_field.
     """
-    limits = [
-        limit
-        for name in ("max_tokens", "max_completion_tokens")
-        if (limit := whole_number(body, name, 1, MAX_TOKENS_CEILING)) is not None
-    ]
-    return max(limits, default=None)
+    limit = whole_number(body, "max_tokens", 1, MAX_TOKENS_CEILING)
+    other = whole_number(body, "max_completion_tokens", 1, MAX_TOKENS_CEILING)
+    return max(limit, other) if limit and other else limit or other
 
 
 def count_of_answers(body: Mapping[str, object]) -> int:
@@ -64,8 +67,9 @@ def count_of_answers(body: Mapping[str, object]) -> int:
     Raises:
         GatewayError: invalid_field.
     """
-    for name in _PROVIDERS_NUMBERS:
-        refuse_unless_number(body, name)
+    if not _PROVIDERS_NUMBERS.isdisjoint(body):
+        for name in _PROVIDERS_NUMBERS:
+            refuse_unless_number(body, name)
     return whole_number(body, "n", 1, MAX_N) or 1
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 import orjson
 
 from proxy.domain.catalog import Endpoint
-from proxy.domain.request import Member, Request
+from proxy.domain.request import Request
 from proxy.errors import GatewayError
 from proxy.wire.chat import READ_INSIDE, read_chat
 from proxy.wire.completions import read_completion
@@ -29,6 +29,16 @@ _OURS = frozenset(
     | {"max_tokens", "max_completion_tokens", "tools", "functions", "response_format", "modalities"}
 )
 
+_USUAL = frozenset(
+    _OURS
+    | {"audio", "frequency_penalty", "function_call", "logit_bias", "logprobs", "metadata"}
+    | {"parallel_tool_calls", "prediction", "presence_penalty", "prompt_cache_key"}
+    | {"reasoning_effort", "safety_identifier", "seed", "service_tier", "stop", "store"}
+    | {"temperature", "tool_choice", "top_logprobs", "top_p", "user", "verbosity"}
+    | {"encoding_format", "dimensions", "best_of", "echo", "suffix"}
+)
+"""Names that need no second look. Others are as welcome."""
+
 
 def parse(endpoint: Endpoint, body: bytes, caps: Caps) -> Request:
     """Read *body*, sent to *endpoint*.
@@ -43,13 +53,31 @@ def parse(endpoint: Endpoint, body: bytes, caps: Caps) -> Request:
     if len(body) > caps.max_brackets and body.count(b"[") + body.count(b"{") > caps.max_brackets:
         raise GatewayError("body_too_complex", limit=caps.max_brackets)
     decoded = _decode(body, caps)
+    if not _is_plain(body, decoded, caps):
+        _look_closely(endpoint, body, decoded, caps)
+    if not _USUAL.issuperset(decoded):
+        _refuse_lookalikes(decoded)
+    return _request_of(endpoint, body, decoded)
+
+
+def _is_plain(body: bytes, decoded: dict[str, object], caps: Caps) -> bool:
+    """Whether no object in *body* can nest too deep or hold a key twice, told by counting.
+
+    An object with a repeated key has more quotes than what it decodes to has when encoded again.
+    """
+    return (
+        body.count(b"{") + body.count(b"[") <= caps.max_json_depth
+        and b"\\u0022" not in body  # a quote that orjson spells otherwise
+        and body.count(b'"') == orjson.dumps(decoded).count(b'"')
+    )
+
+
+def _look_closely(endpoint: Endpoint, body: bytes, decoded: dict[str, object], caps: Caps) -> None:
     masked = mask_escapes(body)
     members = scan_members(body, masked, caps.max_json_depth)
-    _refuse_lookalikes(members)
     for name in (*_ALWAYS_READ_INSIDE, *(READ_INSIDE if endpoint is Endpoint.CHAT else ())):
         if name in members:
             refuse_duplicates(name, body, masked, members[name].value, decoded[name])
-    return _request_of(endpoint, body, decoded, members)
 
 
 def _decode(body: bytes, caps: Caps) -> dict[str, object]:
@@ -89,18 +117,16 @@ def _refuse_lookalikes(names: Iterable[str]) -> None:
             raise invalid(shown(name), f"write it as '{ours}'")
 
 
-def _request_of(
-    endpoint: Endpoint, body: bytes, decoded: dict[str, object], members: dict[str, Member]
-) -> Request:
+def _request_of(endpoint: Endpoint, body: bytes, decoded: dict[str, object]) -> Request:
     model = _model_of(decoded)
     if "routing" in decoded and not isinstance(decoded["routing"], dict):
         raise invalid("routing", "it must be an object")
-    prompt = _prompt_of(endpoint, decoded, members)
+    prompt = _prompt_of(endpoint, decoded)
     stream, wants_usage = (False, False) if endpoint is Endpoint.EMBEDDINGS else _stream_of(decoded)
     return Request(
         endpoint=endpoint,
         body=body,
-        members=members,
+        decoded=decoded,
         route_id=model,
         stream=stream,
         wants_usage=wants_usage,
@@ -112,11 +138,9 @@ def _request_of(
     )
 
 
-def _prompt_of(
-    endpoint: Endpoint, decoded: Mapping[str, object], members: Mapping[str, Member]
-) -> Prompt:
+def _prompt_of(endpoint: Endpoint, decoded: Mapping[str, object]) -> Prompt:
     if endpoint is Endpoint.CHAT:
-        return read_chat(decoded, members)
+        return read_chat(decoded)
     if endpoint is Endpoint.COMPLETIONS:
         return read_completion(decoded)
     return read_embeddings(decoded)

@@ -1,11 +1,11 @@
 """Reads a plain (not streamed) answer: is it whole, is it an error, what did it cost. Pure."""
 
-from dataclasses import dataclass
 from typing import Final
 
 import orjson
 
 from proxy.domain.usage import Usage
+from proxy.values import value
 from proxy.wire.answer import error_of, finish_reason_of, usage_from, usage_of
 from proxy.wire.scan import value_at
 
@@ -13,7 +13,7 @@ TAIL_BYTES: Final = 4096
 _USAGE_DEPTH = 4
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PlainReading:
     """`valid`: a whole JSON object. `is_error`: an error that came with a success status."""
 

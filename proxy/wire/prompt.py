@@ -1,15 +1,16 @@
 """What the endpoints' readers say of a body: the part that routing and estimates need. Pure."""
 
-from dataclasses import dataclass
-
 from proxy.domain.catalog import Capability
+from proxy.values import value
 from proxy.wire.fields import invalid, missing
 
 BYTES_PER_TOKEN = 4
 """What a prompt given as token numbers counts as, a token: about what text comes to."""
 
+NO_NEEDS: frozenset[Capability] = frozenset()
 
-@dataclass(frozen=True, slots=True)
+
+@value
 class Prompt:
     """A body's prompt in figures; the fields are those of `domain.request.Request`."""
 

@@ -2,22 +2,25 @@
 
 Changed are the value of `model`, `routing` (taken out with its comma) and `stream_options`
 (usage asked for, or taken out where the target does not know it); every other byte stays, so
-that 1e2 does not become 100.0. The slow path decodes and encodes; it is taken only where one of
-these keys, or `stream`, is written with escapes: upstreams disagree on whether such a key is the
-one it spells, and encoding settles it.
+that 1e2 does not become 100.0. Most requests change in `model` alone, whose place a search finds;
+the others are scanned for where their members stand. The slow path decodes and encodes; it is
+taken only where one of these keys, or `stream`, is written with escapes: upstreams disagree on
+whether such a key is the one it spells, and encoding settles it.
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 
 import orjson
 
 from proxy.domain.catalog import Target, UsageInStream
-from proxy.domain.request import Request, Span
+from proxy.domain.request import Member, Request, Span
 from proxy.wire.limits import DEPTH_CEILING
 from proxy.wire.scan import mask_escapes, scan_members
 
 _TOUCHED = ("model", "routing", "stream", "stream_options")
 _ASK = b'"include_usage":true'
+_MODEL = re.compile(rb'"model"[ \t\n\r]*+:[ \t\n\r]*+("[^"\\]*+")')
 
 
 Edit = tuple[int, int, bytes]
@@ -36,19 +39,41 @@ def asks_usage(request: Request, target: Target) -> bool:
 
 def rewrite(request: Request, target: Target) -> bytes:
     """The body to send to *target*."""
-    if any(_is_escaped(request, name) for name in _TOUCHED):
+    body = request.body
+    if (
+        "routing" not in request.decoded
+        and "stream_options" not in request.decoded
+        and b"\\u00" not in body
+        and body.count(b'"model"') == 1
+        and (model := _MODEL.search(body)) is not None
+    ):
+        # Written once and without escapes, it can be nothing but the member of that name.
+        start, end = model.span(1)
+        return b"".join((body[:start], _named(request, target), body[end:]))
+    return rewrite_members(request, target)
+
+
+def rewrite_members(request: Request, target: Target) -> bytes:
+    """The same by where the body's members stand."""
+    body = request.body
+    members = scan_members(body, mask_escapes(body), DEPTH_CEILING)
+    if any(_is_escaped(body, members, name) for name in _TOUCHED):
         return rewrite_decoded(request, target)
-    edits = _cuts(request, _dropped(request, target))
-    model = request.members["model"]
+    edits = _cuts(members, _dropped(request, target))
+    options = members.get("stream_options")
+    if options is not None and asks_usage(request, target):
+        edits.append(_asking(body, options.value))
+    model = members["model"]
+    edits.append((model.start, model.end, _named(request, target)))
+    return _apply(body, edits)
+
+
+def _named(request: Request, target: Target) -> bytes:
+    """The target's model, and behind it what asks for usage where the client says nothing of it."""
     named = orjson.dumps(target.model)
-    if asks_usage(request, target):
-        options = request.members.get("stream_options")
-        if options is None:
-            named += b',"stream_options":{' + _ASK + b"}"
-        else:
-            edits.append(_asking(request.body, options.value))
-    edits.append((model.start, model.end, named))
-    return _apply(request.body, edits)
+    if "stream_options" not in request.decoded and asks_usage(request, target):
+        named += b',"stream_options":{' + _ASK + b"}"
+    return named
 
 
 def rewrite_decoded(request: Request, target: Target) -> bytes:
@@ -66,15 +91,15 @@ def _dropped(request: Request, target: Target) -> list[str]:
     names = ["routing"]
     if target.usage_in_stream is UsageInStream.NEVER:
         names.append("stream_options")
-    return [name for name in names if name in request.members]
+    return [name for name in names if name in request.decoded]
 
 
-def _is_escaped(request: Request, name: str) -> bool:
-    member = request.members.get(name)
-    return member is not None and request.body.find(b"\\", member.key_start, member.key_end) >= 0
+def _is_escaped(body: bytes, members: Mapping[str, Member], name: str) -> bool:
+    member = members.get(name)
+    return member is not None and body.find(b"\\", member.key_start, member.key_end) >= 0
 
 
-def _cuts(request: Request, names: Iterable[str]) -> list[Edit]:
+def _cuts(members: Mapping[str, Member], names: Iterable[str]) -> list[Edit]:
     """Edits that take members out, each with one comma.
 
     A member goes with the comma after it; at the object's end, where none follows that stays,
@@ -87,7 +112,7 @@ def _cuts(request: Request, names: Iterable[str]) -> list[Edit]:
     kept_end: int | None = None
     open_cut: int | None = None
     last_end = 0
-    for name, member in request.members.items():
+    for name, member in members.items():
         last_end = member.end
         if name in gone:
             open_cut = member.key_start if open_cut is None else open_cut
