@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 from proxy.deadlines import Deadlines
-from proxy.domain.catalog import Target
 from proxy.domain.decision import Decision
 from proxy.domain.outcome import TIMEOUTS, Failure, FailureKind
 from proxy.domain.price import cost_of
@@ -38,36 +37,32 @@ class Executor:
         """
         if not decision.ranking:
             raise _no_target(decision)
-        deadline = LoopSeconds(self._clock.now() + decision.route.deadline_s)
+        now = self._clock.now()
+        deadline = LoopSeconds(now + decision.route.deadline_s)
         failures: list[Failure] = []
-        step = next_step(decision, failures, self._clock.now(), deadline)
+        step = next_step(decision, failures, now, deadline)
         while isinstance(step, Try):
-            call = Call(
-                request=request,
-                target=step.target,
-                headers=forwarded,
-                deadline=self._attempt_deadline(step.target, deadline),
-                fresh_connection=step.fresh_connection,
-            )
-            result = await self._attempt(call, entry)
+            timeouts = step.target.provider.timeouts
+            ends = LoopSeconds(min(deadline, now + timeouts.total_s))
+            call = Call(request, step.target, forwarded, ends, step.fresh_connection)
+            first_byte_s = timeouts.until_first_byte_s(stream=request.stream)
+            result = await self._attempt(call, LoopSeconds(min(ends, now + first_byte_s)), entry)
             if isinstance(result, Opening):
                 return result
             failures.append(result)
-            step = next_step(decision, failures, self._clock.now(), deadline)
+            now = self._clock.now()
+            step = next_step(decision, failures, now, deadline)
         raise _refusal(decision, failures, step)
 
-    def _attempt_deadline(self, target: Target, deadline: LoopSeconds) -> LoopSeconds:
-        return LoopSeconds(min(deadline, self._clock.now() + target.provider.timeouts.total_s))
-
-    async def _attempt(self, call: Call, entry: Entry) -> Opening | Failure:
+    async def _attempt(
+        self, call: Call, first_byte_by: LoopSeconds, entry: Entry
+    ) -> Opening | Failure:
         started = self._clock.now()
-        first_byte_s = call.target.provider.timeouts.until_first_byte_s(stream=call.request.stream)
-        first_byte_by = min(call.deadline, started + first_byte_s)
         result: Opening | Failure | None = None
         try:
             # A failed attempt is an expected answer, hence a value. Cancellation is not caught:
             # the client has left, and no target is to blame for that.
-            with self._deadlines.until(LoopSeconds(first_byte_by)) as watch:
+            with self._deadlines.until(first_byte_by) as watch:
                 reply = await self._providers[call.target.provider.id].open(call)
                 if isinstance(reply, Failure):
                     result = reply
@@ -81,14 +76,16 @@ class Executor:
 
 
 def _attempt_of(call: Call, result: Opening | Failure | None, elapsed_s: float) -> Attempt:
-    failure = result if isinstance(result, Failure) else None
+    elapsed_ms = elapsed_s * 1000
+    if isinstance(result, Opening):
+        return Attempt(call.target.id, None, result.status, elapsed_ms, call.fresh_connection)
     # Interrupted (the client left): the provider may have begun to work.
-    maybe_billed = failure.maybe_billed if failure else result is None
+    maybe_billed = result.maybe_billed if result is not None else True
     return Attempt(
         target_id=call.target.id,
-        failure=failure.kind if failure else None,
+        failure=result.kind if result is not None else None,
         status=result.status if result is not None else None,
-        elapsed_ms=elapsed_s * 1000,
+        elapsed_ms=elapsed_ms,
         fresh_connection=call.fresh_connection,
         maybe_billed=maybe_billed,
         maybe_nanousd=_prompt_cost(call) if maybe_billed else None,

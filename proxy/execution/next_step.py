@@ -37,14 +37,16 @@ def next_step(
     so the same target gets one more try on a fresh connection, which does not count
     the first time.
     """
-    last = failures[-1] if failures else None
-    if last is not None and not last.may_try_another:
+    if not failures:
+        return Try(decision.ranking[0]) if decision.ranking else GiveUp.TARGETS_SPENT
+    last = failures[-1]
+    if not last.may_try_another:
         return GiveUp.CLIENT_MISTAKE
-    if failures and now >= deadline:
+    if now >= deadline:
         return GiveUp.DEADLINE
     if _spent(failures) >= decision.route.max_attempts:
         return GiveUp.ATTEMPTS_SPENT
-    if last is not None and last.kind is FailureKind.STALE_CONNECTION:
+    if last.kind is FailureKind.STALE_CONNECTION:
         return Try(_target(decision, last.target_id), fresh_connection=True)
     tried = {failure.target_id for failure in failures}
     for target in decision.ranking:

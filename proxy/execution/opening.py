@@ -181,6 +181,8 @@ async def _open_plain(reply: Reply, call: Call, watch: Watch) -> Opening | Failu
         if not data:
             return _whole(reply, call, body)
         body = body + data if body else data
+        if len(body) == reply.content_length:  # as most come: in one piece, with their length
+            return _whole(reply, call, body)
         watch.move(call.target.provider.timeouts.between_chunks_s, call.deadline)
     tap = PlainTap()
     return Opening(call, reply, tap, tap.feed(body), whole=False, stream=False)

@@ -83,18 +83,18 @@ class HttpExchange:
 
     async def body(self) -> bytes:
         """Read the body under its caps and deadline."""
-        headers = self._request.headers
+        request, cap = self._request, self._limits.max_body_bytes
+        headers = request.headers
         _check_type(headers.get("Content-Type"), headers.get("Content-Encoding"))
-        cap = self._limits.max_body_bytes
-        if (self._request.content_length or 0) > cap:
-            raise GatewayError("body_too_large", limit=cap)
-        content = self._request.content
+        content = request.content
         if content.is_eof():  # it came together with the head, as most do
             body = content.read_nowait(-1)
+            self.body_bytes = len(body)
             if len(body) > cap:
                 raise GatewayError("body_too_large", limit=cap)
-            self.body_bytes = len(body)
             return body
+        if (request.content_length or 0) > cap:
+            raise GatewayError("body_too_large", limit=cap)
         self._invite()
         try:
             async with asyncio.timeout(self._limits.body_timeout_s):

@@ -144,6 +144,11 @@ class GatewayProtocol(RequestHandler):
         elif inside_head and data:
             self._count_head(len(data))
 
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        """Resume what was paused; aiohttp parses anew, for each body read, what it has not got."""
+        if self._reading_paused:
+            super().resume_reading(resume_parser)
+
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
@@ -159,18 +164,23 @@ class GatewayProtocol(RequestHandler):
         self._body = self._messages[-1][1]
         self._head_since = None
         self._head_bytes = 0
+        if not self._check_heads(count):
+            return
+        if len(self._messages) > MAX_WAITING:
+            self._refuse_from(MAX_WAITING, _ahead(f"{MAX_WAITING} requests"))
+
+    def _check_heads(self, count: int) -> bool:
         cap = self._server.limits.max_header_bytes
         for place in range(len(self._messages) - count, len(self._messages)):
             message = self._messages[place][0]
             if isinstance(message, _ErrInfo):
                 self._ignores = True
                 self._break_body()
-                return
+                return False
             if _size_of(message) > cap:
                 self._refuse_from(place, _head_over(cap))
-                return
-        if len(self._messages) > MAX_WAITING:
-            self._refuse_from(MAX_WAITING, _ahead(f"{MAX_WAITING} requests"))
+                return False
+        return True
 
     def _count_head(self, size_bytes: int) -> None:
         if self._head_since is None:

@@ -7,6 +7,7 @@ file of its own there, and a scrape of any worker sums them all.
 
 import asyncio
 import os
+from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -23,8 +24,8 @@ from prometheus_client import (
 )
 
 from proxy.domain.outcome import Ending, FailureKind
-from proxy.domain.record import Attempt, Record
-from proxy.domain.usage import Evidence, Usage
+from proxy.domain.record import Record
+from proxy.domain.usage import Evidence
 from proxy.telemetry import series
 from proxy.telemetry.paths import endpoint_of
 
@@ -41,16 +42,56 @@ ANSWERED: Final = "answered"
 TOKEN_CLASSES: Final = ("prompt", "cached", "cache_write", "completion", "reasoning")
 
 
-class _Ended(NamedTuple):
-    """What every request of one kind counts in."""
+class _Alike(NamedTuple):
+    """What requests that are counted alike have in common."""
 
-    requests: Counter
-    seconds: Histogram
-    endings: Counter
+    path: str
+    route_id: str | None
+    status: int
+    stream: bool
+    ending: Ending
+    tenant_id: str | None
+    target_id: str | None
+    evidence: Evidence
+
+
+class _Tally:
+    """What requests that are counted alike came to since the last refresh."""
+
+    __slots__ = ("cost_nanousd", "first_byte", "requests", "seconds", "tokens")
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.seconds = _Times(series.REQUEST_SECONDS.buckets_s)
+        self.first_byte = _Times(series.FIRST_BYTE_SECONDS.buckets_s)
+        self.tokens = [0] * len(TOKEN_CLASSES)
+        self.cost_nanousd = 0
+
+
+class _Times:
+    """A histogram's observations since the last refresh, each in its bucket."""
+
+    __slots__ = ("_bounds", "counts", "total_s")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self._bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.total_s = 0.0
+
+    def add(self, seconds: float) -> None:
+        self.total_s += seconds
+        self.counts[bisect_left(self._bounds, seconds)] += 1
+
+    def pour_into(self, histogram: Histogram) -> None:
+        # The library has no way to add many at once, and one observation costs 3 us.
+        histogram._sum.inc(self.total_s)
+        for bucket, count in zip(histogram._buckets, self.counts, strict=True):
+            if count:
+                bucket.inc(count)
 
 
 class Metrics:
-    """Implements the Meter port. What a label set counts in is looked up once, then kept."""
+    """Implements the Meter port."""
 
     def __init__(self, version: str) -> None:
         """*version* is the program's own."""
@@ -72,13 +113,10 @@ class Metrics:
         self._config_version: str | None = None
         self._gauge(series.BUILD).labels(version).set(1)
 
-        self._ended_by: dict[tuple[str, str | None, int, bool, Ending], _Ended] = {}
-        self._first_byte_by: dict[str, Histogram] = {}
-        self._attempts_by: dict[tuple[str, FailureKind | None], Counter] = {}
-        self._tokens_by: dict[tuple[str, Evidence], tuple[Counter, ...]] = {}
-        self._cost_by: dict[tuple[str | None, str | None], Counter] = {}
+        self._tallies: dict[_Alike, _Tally] = {}
+        self._attempted: dict[tuple[str, FailureKind | None], int] = {}
+        self._maybe_billed: dict[tuple[str, str], int] = {}
         self._keyring_seen: dict[str, int] = {}
-        self._pending: dict[Counter, int] = {}
         self._running = 0
         self._read_keyring: Callable[[], Mapping[str, int]] = dict
 
@@ -87,23 +125,43 @@ class Metrics:
         self._running += 1
 
     def request_ended(self, record: Record) -> None:
-        """A request left, with all that is known of it. Counts wait for `refresh`: a lock for
-        each, or with several workers a write into a mapped file, would cost twice the rest.
+        """A request left, with all that is known of it. It is added up with its like until
+        `refresh`: a lock for each count, or with several workers a write into a mapped file,
+        would cost several times as much.
         """
         self._running -= 1
-        ended = self._ended(record)
-        self._add(ended.requests)
-        self._add(ended.endings)
-        ended.seconds.observe(record.total_ms / 1000)
+        alike = _Alike(
+            record.path,
+            record.route_id,
+            record.status,
+            record.stream,
+            record.ending,
+            record.tenant_id,
+            record.target_id,
+            record.evidence,
+        )
+        tally = self._tallies.get(alike)
+        if tally is None:
+            tally = self._tallies[alike] = _Tally()
+        tally.requests += 1
+        tally.seconds.add(record.total_ms / 1000)
+        if record.first_byte_ms is not None:
+            tally.first_byte.add(record.first_byte_ms / 1000)
+        usage, tokens = record.usage, tally.tokens
+        tokens[0] += usage.prompt_tokens
+        tokens[1] += usage.cached_tokens
+        tokens[2] += usage.cache_write_tokens
+        tokens[3] += usage.completion_tokens
+        tokens[4] += usage.reasoning_tokens
+        tally.cost_nanousd += record.cost_nanousd or 0
+        attempted = self._attempted
         for attempt in record.attempts:
-            self._add(self._attempt(attempt))
+            outcome = (attempt.target_id, attempt.failure)
+            attempted[outcome] = attempted.get(outcome, 0) + 1
             if attempt.maybe_nanousd:
-                tenant = record.tenant_id or NONE
-                self._add(self._maybe_cost.labels(tenant, attempt.target_id), attempt.maybe_nanousd)
-        if record.target_id is not None:
-            self._count_answer(record, record.target_id)
-        if record.cost_nanousd:
-            self._add(self._cost_of(record), record.cost_nanousd)
+                billed = (record.tenant_id or NONE, attempt.target_id)
+                total = self._maybe_billed.get(billed, 0)
+                self._maybe_billed[billed] = total + attempt.maybe_nanousd
 
     def follow_keyring(self, read: Callable[[], Mapping[str, int]]) -> None:
         """Count what *read* gives: totals by event (closed words) since this process began."""
@@ -114,9 +172,15 @@ class Metrics:
         worker that another one may render for does it once a second (`keep_fresh`).
         """
         self._in_flight.set(self._running)
-        for counter, amount in self._pending.items():
-            counter.inc(amount)
-        self._pending.clear()
+        for alike, tally in self._tallies.items():
+            self._count(alike, tally)
+        self._tallies.clear()
+        for (target_id, failure), count in self._attempted.items():
+            self._attempts.labels(target_id, failure.value if failure else ANSWERED).inc(count)
+        self._attempted.clear()
+        for billed, nanousd in self._maybe_billed.items():
+            self._maybe_cost.labels(*billed).inc(nanousd)
+        self._maybe_billed.clear()
         for event, total in self._read_keyring().items():
             if (growth := total - self._keyring_seen.get(event, 0)) > 0:
                 self._keyring.labels(event).inc(growth)
@@ -151,56 +215,21 @@ class Metrics:
             multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # theirs
         return generate_latest(registry), CONTENT_TYPE_LATEST
 
-    def _ended(self, record: Record) -> _Ended:
-        endpoint = endpoint_of(record.path)
-        key = (endpoint, record.route_id, record.status, record.stream, record.ending)
-        if (ended := self._ended_by.get(key)) is None:
-            ended = self._ended_by[key] = _Ended(
-                self._requests.labels(endpoint, record.route_id or NONE, record.status),
-                self._request_seconds.labels(endpoint, "yes" if record.stream else "no"),
-                self._endings.labels(record.ending.value),
-            )
-        return ended
-
-    def _attempt(self, attempt: Attempt) -> Counter:
-        key = (attempt.target_id, attempt.failure)
-        if (counter := self._attempts_by.get(key)) is None:
-            counter = self._attempts_by[key] = self._attempts.labels(
-                attempt.target_id, attempt.failure.value if attempt.failure else ANSWERED
-            )
-        return counter
-
-    def _count_answer(self, record: Record, target_id: str) -> None:
-        if record.first_byte_ms is not None:
-            if (first_byte := self._first_byte_by.get(target_id)) is None:
-                first_byte = self._first_byte_seconds.labels(target_id)
-                self._first_byte_by[target_id] = first_byte
-            first_byte.observe(record.first_byte_ms / 1000)
-        if not record.usage.is_zero:
-            counters = self._tokens_of(target_id, record.evidence)
-            for counter, tokens in zip(counters, _by_class(record.usage), strict=True):
-                if tokens:
-                    self._add(counter, tokens)
-
-    def _tokens_of(self, target_id: str, evidence: Evidence) -> tuple[Counter, ...]:
-        key = (target_id, evidence)
-        if (counters := self._tokens_by.get(key)) is None:
-            counters = self._tokens_by[key] = tuple(
-                self._tokens.labels(target_id, token_class, evidence.value)
-                for token_class in TOKEN_CLASSES
-            )
-        return counters
-
-    def _cost_of(self, record: Record) -> Counter:
-        key = (record.tenant_id, record.target_id)
-        if (counter := self._cost_by.get(key)) is None:
-            counter = self._cost_by[key] = self._cost.labels(
-                record.tenant_id or NONE, record.target_id or NONE
-            )
-        return counter
-
-    def _add(self, counter: Counter, amount: int = 1) -> None:
-        self._pending[counter] = self._pending.get(counter, 0) + amount
+    def _count(self, alike: _Alike, tally: _Tally) -> None:
+        endpoint = endpoint_of(alike.path)
+        self._requests.labels(endpoint, alike.route_id or NONE, alike.status).inc(tally.requests)
+        self._endings.labels(alike.ending.value).inc(tally.requests)
+        stream = "yes" if alike.stream else "no"
+        tally.seconds.pour_into(self._request_seconds.labels(endpoint, stream))
+        if (target_id := alike.target_id) is None:
+            return
+        tally.first_byte.pour_into(self._first_byte_seconds.labels(target_id))
+        for token_class, tokens in zip(TOKEN_CLASSES, tally.tokens, strict=True):
+            if tokens:
+                self._tokens.labels(target_id, token_class, alike.evidence.value).inc(tokens)
+        if tally.cost_nanousd:
+            tenant = alike.tenant_id or NONE
+            self._cost.labels(tenant, target_id).inc(tally.cost_nanousd)
 
     def _counter(self, of: series.Count) -> Counter:
         return Counter(of.name, of.text, of.labels, registry=self._registry)
@@ -212,17 +241,6 @@ class Metrics:
 
     def _histogram(self, of: series.Spread) -> Histogram:
         return Histogram(of.name, of.text, of.labels, registry=self._registry, buckets=of.buckets_s)
-
-
-def _by_class(usage: Usage) -> tuple[int, ...]:
-    """In the order of `TOKEN_CLASSES`."""
-    return (
-        usage.prompt_tokens,
-        usage.cached_tokens,
-        usage.cache_write_tokens,
-        usage.completion_tokens,
-        usage.reasoning_tokens,
-    )
 
 
 def mark_process_dead(pid: int) -> None:

@@ -58,8 +58,8 @@ def json_line(record: Record) -> bytes:
             "path": path_of(record.path),
             "route": record.route_id,
             "target": record.target_id,
-            "attempts": [_attempt(attempt) for attempt in record.attempts],
-            "skipped": [_skipped(rejection) for rejection in record.skipped],
+            "attempts": list(map(_attempt, record.attempts)),
+            "skipped": list(map(_skipped, record.skipped)),
             "status": record.status,
             "ending": record.ending,
             "error_code": error_code_of(record.error_code),
@@ -72,8 +72,10 @@ def json_line(record: Record) -> bytes:
             "config": record.config_version,
             "body_bytes": record.body_bytes,
             "sent_bytes": record.sent_bytes,
-            "first_byte_ms": _rounded(record.first_byte_ms),
-            "total_ms": _rounded(record.total_ms),
+            "first_byte_ms": None
+            if record.first_byte_ms is None
+            else round(record.first_byte_ms, 3),
+            "total_ms": round(record.total_ms, 3),
         },
         option=_JSON_OPTIONS,
     )
@@ -116,7 +118,7 @@ def _attempt(attempt: Attempt) -> dict[str, object]:
         "target": attempt.target_id,
         "failure": attempt.failure,
         "status": attempt.status,
-        "ms": _rounded(attempt.elapsed_ms),
+        "ms": round(attempt.elapsed_ms, 3),
         "fresh_connection": attempt.fresh_connection,
         "maybe_billed": attempt.maybe_billed,
         "maybe_nanousd": attempt.maybe_nanousd,
@@ -131,7 +133,3 @@ def _tokens(usage: Usage) -> dict[str, int]:
         "completion": usage.completion_tokens,
         "reasoning": usage.reasoning_tokens,
     }
-
-
-def _rounded(elapsed_ms: float | None) -> float | None:
-    return None if elapsed_ms is None else round(elapsed_ms, 3)

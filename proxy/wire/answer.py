@@ -37,26 +37,31 @@ def usage_of(answer: Mapping[str, object]) -> Usage | None:
 
 def usage_from(usage: Mapping[str, object]) -> Usage | None:
     """What a usage object says; see `usage_of`."""
-    if not any(_is_figure(usage.get(name)) for name in ("prompt_tokens", "completion_tokens")):
-        return None
     prompt, completion = _figure(usage, "prompt_tokens"), _figure(usage, "completion_tokens")
     if prompt is None or completion is None:
         return None
+    if not prompt and not completion and not _says_zero(usage):
+        return None
     total = _figure(usage, "total_tokens") or 0
-    completion = max(completion, total - prompt)
-    cached = _detail(usage, "prompt_tokens_details", "cached_tokens")
+    if total > prompt + completion:
+        completion = total - prompt
+    cached = written = reasoning = 0
+    if isinstance(details := usage.get("prompt_tokens_details"), dict):
+        cached = _figure(details, "cached_tokens") or 0
+        written = _figure(details, "cache_write_tokens") or 0
+    if isinstance(details := usage.get("completion_tokens_details"), dict):
+        reasoning = _figure(details, "reasoning_tokens") or 0
     if not cached:
         cached = _figure(usage, "prompt_cache_hit_tokens") or 0
     cached = min(cached, prompt)
-    written = _detail(usage, "prompt_tokens_details", "cache_write_tokens")
-    reasoning = _detail(usage, "completion_tokens_details", "reasoning_tokens")
     return Usage(
-        prompt_tokens=prompt,
-        completion_tokens=completion,
-        cached_tokens=cached,
-        cache_write_tokens=min(written, prompt - cached),
-        reasoning_tokens=min(reasoning, completion),
+        prompt, completion, cached, min(written, prompt - cached), min(reasoning, completion)
     )
+
+
+def _says_zero(usage: Mapping[str, object]) -> bool:
+    """Whether a figure that came out as 0 was really there."""
+    return any(_is_figure(usage.get(name)) for name in ("prompt_tokens", "completion_tokens"))
 
 
 def finish_reason_of(answer: Mapping[str, object]) -> str | None:
@@ -64,7 +69,10 @@ def finish_reason_of(answer: Mapping[str, object]) -> str | None:
     choices = answer.get("choices")
     if isinstance(choices, list):
         for choice in choices:
-            if isinstance(choice, dict) and (reason := token_of(choice.get("finish_reason"))):
+            if not isinstance(choice, dict):
+                continue
+            reason = choice.get("finish_reason")
+            if reason == "stop" or (reason := token_of(reason)):  # nearly always the first
                 return reason
     return None
 
@@ -111,8 +119,3 @@ def _figure(usage: Mapping[str, object], name: str) -> int | None:
     if value is None:
         return 0
     return int(value) if isinstance(value, int | float) and _is_figure(value) else None
-
-
-def _detail(usage: Mapping[str, object], group: str, name: str) -> int:
-    details = usage.get(group)
-    return (_figure(details, name) or 0) if isinstance(details, dict) else 0

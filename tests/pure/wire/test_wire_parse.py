@@ -53,7 +53,7 @@ def test_body_is_kept_as_sent() -> None:
     body = b' {"model":"a", "seed":1e2, "messages":[{"role":"user","content":null}],"x":{}}\n'
     request = parse(Endpoint.CHAT, body, Caps())
     assert request.body is body
-    assert list(request.members) == ["model", "seed", "messages", "x"]
+    assert list(request.decoded) == ["model", "seed", "messages", "x"]
 
 
 @pytest.mark.parametrize(

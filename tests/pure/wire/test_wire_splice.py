@@ -1,5 +1,6 @@
 """Splicing: the few bytes that change, change; decoding and encoding would mean the same."""
 
+from random import Random
 from typing import Any
 
 import orjson
@@ -8,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.domain.catalog import Endpoint, Provider, Target, UsageInStream
-from proxy.domain.request import Request
-from proxy.wire.limits import Caps
+from proxy.domain.request import Member, Request
+from proxy.wire.limits import DEPTH_CEILING, Caps
 from proxy.wire.parse import parse
-from proxy.wire.splice import asks_usage, rewrite, rewrite_decoded
+from proxy.wire.scan import mask_escapes, scan_members
+from proxy.wire.splice import asks_usage, rewrite, rewrite_decoded, rewrite_members
 from tests.pure.wire.documents import json_values, members_object
 
 PROVIDER = Provider("p", "openai", "http://127.0.0.1/v1")
@@ -30,6 +32,18 @@ OPTIONS = [
 ]
 
 
+LOOKALIKES = [
+    (b'"stop"', b'"model"'),
+    (b'"user"', b'"\\"model\\": \\"auto\\""'),
+    (b'"metadata"', b'{"model":"auto","a":"b"}'),
+    (b'"note"', b'"say \\"model"'),
+    (b'"model\\""', b"1"),
+    (b'"x\\"model"', b'"auto"'),
+    (b'"stream"', b"true"),
+    (b'"t"', b'"\\u00e9"'),
+]
+
+
 def a_target(usage: UsageInStream = UsageInStream.ASK, model: str = "vendor/m-1") -> Target:
     """A target that only *usage* and *model* tell from others."""
     return Target(f"p/{model}", PROVIDER, model, None, usage_in_stream=usage)
@@ -38,6 +52,27 @@ def a_target(usage: UsageInStream = UsageInStream.ASK, model: str = "vendor/m-1"
 def a_request(body: bytes) -> Request:
     """A chat request with *body*."""
     return parse(Endpoint.CHAT, body, Caps())
+
+
+def members_of(body: bytes) -> dict[str, Member]:
+    """Where the members of *body* stand."""
+    return scan_members(body, mask_escapes(body), DEPTH_CEILING)
+
+
+@given(
+    st.lists(st.sampled_from(LOOKALIKES), unique_by=lambda member: member[0]),
+    st.sampled_from(list(UsageInStream)),
+    st.randoms(),
+)
+def test_search_and_scan_find_the_same_place(
+    others: list[tuple[bytes, bytes]], usage: UsageInStream, random: Random
+) -> None:
+    """What only looks like the member `model`, in texts or further in, is never taken for it."""
+    members = [(b'"model"', b'"auto"'), (b'"messages"', MESSAGES), *others]
+    random.shuffle(members)
+    request_ = a_request(b"{" + b",".join(key + b":" + value for key, value in members) + b"}")
+    target = a_target(usage)
+    assert rewrite(request_, target) == rewrite_members(request_, target)
 
 
 @st.composite
@@ -73,11 +108,11 @@ def test_splicing_leaves_every_other_member_as_it_was(
 ) -> None:
     """Members that need no change keep their bytes and their order."""
     body = rewrite(request_, a_target(usage))
-    after = a_request(body).members
-    kept = [name for name in request_.members if name not in ("model", "routing", "stream_options")]
+    members, after = members_of(request_.body), members_of(body)
+    kept = [name for name in members if name not in ("model", "routing", "stream_options")]
     assert [name for name in after if name in kept] == kept
     for name in kept:
-        before, now = request_.members[name], after[name]
+        before, now = members[name], after[name]
         assert body[now.key_start : now.end] == request_.body[before.key_start : before.end]
 
 
