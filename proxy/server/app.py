@@ -7,7 +7,7 @@ error nobody expected becomes a 500; both have been settled and recorded by then
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TypeVar
+from functools import partial
 from urllib.parse import unquote
 
 from aiohttp import HttpVersion10, HttpVersion11, web
@@ -26,12 +26,17 @@ ONE_MODEL = "/v1/models/{id}"
 OTHER = "other"
 OPERATIONS = ("/healthz", "/readyz", "/metrics")
 
-_POSTS = {f"/v1/{endpoint.value}": endpoint for endpoint in Endpoint}
-
-T = TypeVar("T")
-
 Report = Callable[[str, BaseException], None]
 """Takes the request id and an error nobody expected, for the operators' log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What is served at a path, by which method (None: by any); `pattern` is how logs name it."""
+
+    method: str | None
+    pattern: str
+    serve: Callable[[HttpExchange], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +75,31 @@ class Gateway:
             "/readyz": self._readiness,
             "/metrics": lambda: (200, *operations.render_metrics()),
         }
+        self._places = {
+            **{
+                f"/v1/{endpoint.value}": Place(
+                    "POST", f"/v1/{endpoint.value}", partial(pipeline.answer, endpoint=endpoint)
+                )
+                for endpoint in Endpoint
+            },
+            MODELS: Place("GET", MODELS, partial(pipeline.models, route_id=None)),
+            **{path: Place("GET", path, self._operate) for path in OPERATIONS},
+        }
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer *request*; never raises but cancellation."""
         if not _is_plainly_framed(request):
             return self.refuse(request, GatewayError("malformed_request"))
-        path = _path_of(request.raw_path)
-        exchange = HttpExchange(request, _pattern_of(path), self._limits, self._clock)
+        place = self._places.get(request.raw_path) or self._place_of(request.raw_path)
+        exchange = HttpExchange(request, place.pattern, self._limits, self._clock)
         self._lifecycle.enter(exchange)
         try:
             try:
                 if self._lifecycle.closed:
                     self._pipeline.refuse(exchange, GatewayError("draining"))
-                await self._answer(exchange, path)
+                if request.method != place.method and place.method is not None:
+                    self._refuse_method(exchange, place.method)
+                await place.serve(exchange)
             except GatewayError as error:
                 exchange.sink.break_off(error)
             except Exception as error:
@@ -103,37 +120,27 @@ class Gateway:
         exchange.sink.break_off(error)
         return self._ends
 
-    def _answer(self, exchange: HttpExchange, path: str) -> Awaitable[None]:
-        if exchange.path in _POSTS:
-            return self._only("POST", exchange, self._pipeline.answer, _POSTS[exchange.path])
-        if exchange.path == MODELS:
-            return self._only("GET", exchange, self._pipeline.models, None)
-        if exchange.path == ONE_MODEL:
+    def _place_of(self, target: str) -> Place:
+        """The place that a request's *target* names, by its path alone."""
+        path = _path_of(target)
+        if (place := self._places.get(path)) is not None:
+            return place
+        if path.startswith(MODELS + "/") and len(path) > len(MODELS) + 1:
             route_id = unquote(path[len(MODELS) + 1 :])
-            return self._only("GET", exchange, self._pipeline.models, route_id)
-        if exchange.path in self._operations:
-            # Some balancers probe by HEAD.
-            method = "HEAD" if exchange.method == "HEAD" else "GET"
-            return self._only(method, exchange, self._operate, exchange.path)
-        return self._refuse(exchange, GatewayError("unknown_path"))
+            return Place("GET", ONE_MODEL, partial(self._pipeline.models, route_id=route_id))
+        return Place(None, OTHER, self._refuse_path)
 
-    def _only(
-        self,
-        method: str,
-        exchange: HttpExchange,
-        serve: Callable[[HttpExchange, T], Awaitable[None]],
-        subject: T,
-    ) -> Awaitable[None]:
-        if exchange.method != method:
-            return self._refuse(exchange, GatewayError("method_not_allowed", allowed=method))
-        return serve(exchange, subject)
+    async def _refuse_path(self, exchange: HttpExchange) -> None:
+        self._pipeline.refuse(exchange, GatewayError("unknown_path"))
 
-    async def _refuse(self, exchange: HttpExchange, error: GatewayError) -> None:
-        self._pipeline.refuse(exchange, error)
+    def _refuse_method(self, exchange: HttpExchange, allowed: str) -> None:
+        if allowed == "GET" and exchange.method == "HEAD" and exchange.path in OPERATIONS:
+            return  # some balancers probe so
+        self._pipeline.refuse(exchange, GatewayError("method_not_allowed", allowed=allowed))
 
-    async def _operate(self, exchange: HttpExchange, path: str) -> None:
+    async def _operate(self, exchange: HttpExchange) -> None:
         # Probes and scrapes leave no record: they would drown the requests.
-        status, body, content_type = self._operations[path]()
+        status, body, content_type = self._operations[exchange.path]()
         exchange.sink.start(Head(status, content_type, len(body), stream=False))
         if exchange.method != "HEAD":
             exchange.sink.write(body)
@@ -154,9 +161,10 @@ def _is_plainly_framed(request: web.BaseRequest) -> bool:
     HTTP/1.0.
     """
     coding = request.headers.get("Transfer-Encoding")
-    if request.version == HttpVersion11:
+    version = request.version
+    if version is HttpVersion11 or version == HttpVersion11:
         return coding is None or coding.lower() == "chunked"
-    return request.version == HttpVersion10 and coding is None
+    return version == HttpVersion10 and coding is None
 
 
 def _path_of(target: str) -> str:
@@ -165,11 +173,3 @@ def _path_of(target: str) -> str:
     if is_url and scheme.lower() in ("http", "https"):
         target = "/" + rest.partition("/")[2]
     return target.partition("?")[0]
-
-
-def _pattern_of(path: str) -> str:
-    if path in _POSTS or path in (MODELS, *OPERATIONS):
-        return path
-    if path.startswith(MODELS + "/") and len(path) > len(MODELS) + 1:
-        return ONE_MODEL
-    return OTHER

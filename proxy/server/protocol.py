@@ -8,7 +8,6 @@ after all connections.
 
 import asyncio
 from collections.abc import Callable
-from itertools import chain
 from typing import Any, cast
 
 from aiohttp import web
@@ -170,9 +169,9 @@ class GatewayProtocol(RequestHandler):
             self._refuse_from(MAX_WAITING, _ahead(f"{MAX_WAITING} requests"))
 
     def _check_heads(self, count: int) -> bool:
-        cap = self._server.limits.max_header_bytes
-        for place in range(len(self._messages) - count, len(self._messages)):
-            message = self._messages[place][0]
+        messages, cap = self._messages, self._server.limits.max_header_bytes
+        for place in range(len(messages) - count, len(messages)):
+            message = messages[place][0]
             if isinstance(message, _ErrInfo):
                 self._ignores = True
                 self._break_body()
@@ -293,4 +292,4 @@ def _ahead(what: str) -> GatewayError:
 def _size_of(message: RawRequestMessage) -> int:
     """The bytes of a request's head: its target, and its lines with their colons and ends."""
     lines = message.raw_headers
-    return len(message.path) + sum(map(len, chain.from_iterable(lines))) + 4 * len(lines)
+    return len(message.path) + sum([len(name) + len(value) + 4 for name, value in lines])
