@@ -63,7 +63,7 @@ class HttpExchange:
             for name in FORWARDED
             if (value := headers.get(name)) is not None and value.isascii()
         }
-        if self.trace_id is None:
+        if found and self.trace_id is None:
             found.pop("traceparent", None)
             found.pop("tracestate", None)
         return found

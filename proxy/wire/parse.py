@@ -157,6 +157,8 @@ def _model_of(decoded: Mapping[str, object]) -> str:
 
 def _stream_of(decoded: Mapping[str, object]) -> tuple[bool, bool]:
     """Whether a stream is asked for, and whether its usage event is."""
+    if "stream" not in decoded and "stream_options" not in decoded:
+        return False, False
     stream = flag(decoded, "stream")
     wanted = optional_object(decoded, "stream_options").get("include_usage")
     if wanted is not None and not isinstance(wanted, bool):
