@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from proxy.domain.catalog import Target
+from proxy.domain.catalog import Endpoint, Target
 from proxy.domain.labels import Workload
 from proxy.domain.outcome import Ending, Failure, FailureKind
 from proxy.domain.record import Record
@@ -230,6 +230,24 @@ class HealthBoard(Protocol):
 
     def limits_left(self, target_id: str, share: float) -> None:
         """The provider says that *share*, in [0, 1], of the target's limits is left."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAnswer:
+    """A whole plain answer that a target once gave."""
+
+    target_id: str
+    body: bytes = field(repr=False)
+
+
+class AnswerCache(Protocol):
+    """Whole plain answers, kept where a rule allows it. None of it blocks."""
+
+    def find(self, tenant_id: str, endpoint: Endpoint, body: bytes) -> KeptAnswer | None:
+        """What the same tenant was answered to the very same *body*, if that is still kept."""
+
+    def keep(self, tenant_id: str, endpoint: Endpoint, body: bytes, answer: KeptAnswer) -> None:
+        """Keep *answer* for a while; a large one is not."""
 
 
 class KeyRing(Protocol):
