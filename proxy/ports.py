@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Protocol
 
-from proxy.domain.catalog import Target
+from proxy.domain.catalog import Endpoint, Target
+from proxy.domain.labels import Workload
 from proxy.domain.outcome import Ending, Failure, FailureKind
 from proxy.domain.record import Record
 from proxy.domain.request import Request
@@ -189,6 +190,65 @@ class Provider(Protocol):
         Anything but a success status is a Failure, its body read under a cap and dropped but
         for the explanation of a client's own mistake. The caller bounds the wait.
         """
+
+
+@dataclass(slots=True)
+class Answered:
+    """How an answer that began came to its end. Do not change one.
+
+    `broke`: by the upstream's fault; nothing else is then looked at. `writing_ms` is the time
+    from the first token to the last, or the whole attempt's where the answer was plain; 0: not
+    known. Token figures are what the provider reported, 0 where it did not. `prompt_bytes` is 0
+    where bytes tell nothing of tokens (images). `bad`: what was checked of the answer was bad
+    (cut short, refused, not the JSON that was asked for); None: nothing was checked.
+    """
+
+    target_id: str
+    route_id: str
+    workload: Workload
+    attempts: int
+    broke: bool
+    prompt_bytes: int
+    prompt_tokens: int
+    completion_tokens: int
+    writing_ms: float
+    called_tools: bool
+    bad: bool | None
+
+
+class HealthBoard(Protocol):
+    """What is seen of targets, for the decisions to come. None of it blocks or raises."""
+
+    def attempt_ended(
+        self, target_id: str, kind: FailureKind | None, first_token_ms: float | None
+    ) -> None:
+        """An attempt failed, or began to answer (*kind* None) after *first_token_ms*, which is
+        None for a plain answer: that comes whole.
+        """
+
+    def answered(self, answer: Answered) -> None:
+        """An answer that began is over."""
+
+    def limits_left(self, target_id: str, share: float) -> None:
+        """The provider says that *share*, in [0, 1], of the target's limits is left."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAnswer:
+    """A whole plain answer that a target once gave."""
+
+    target_id: str
+    body: bytes = field(repr=False)
+
+
+class AnswerCache(Protocol):
+    """Whole plain answers, kept where a rule allows it. None of it blocks."""
+
+    def find(self, tenant_id: str, endpoint: Endpoint, body: bytes) -> KeptAnswer | None:
+        """What the same tenant was answered to the very same *body*, if that is still kept."""
+
+    def keep(self, tenant_id: str, endpoint: Endpoint, body: bytes, answer: KeptAnswer) -> None:
+        """Keep *answer* for a while; a large one is not."""
 
 
 class KeyRing(Protocol):
