@@ -168,6 +168,8 @@ async def gateway_parts(
             limits=limits,
             clock=clock,
         )
+        for warning in config.warnings:
+            log_event("config_warning", level="warning", problem=str(warning))
         log_event(
             "ready",
             listen=f"{config.settings.host}:{config.settings.port}",

@@ -7,6 +7,16 @@ import orjson
 from proxy.domain.catalog import Endpoint, Provider, Route, Target, Timeouts
 from proxy.domain.decision import Decision
 from proxy.domain.facts import Facts
+from proxy.domain.labels import (
+    Label,
+    Labels,
+    LatencyClass,
+    Origin,
+    OutputType,
+    Risk,
+    Sensitivity,
+    Workload,
+)
 from proxy.domain.price import Price
 from proxy.domain.request import Request
 from proxy.domain.snapshot import Snapshot
@@ -55,10 +65,55 @@ def a_snapshot(*routes: Route) -> Snapshot:
     )
 
 
+def some_labels(**values: Any) -> Labels:
+    """Labels by default; *values* of labels are as sure as a caller's."""
+    plain: dict[str, Any] = {
+        "workload": Workload.CHAT,
+        "sensitivity": Sensitivity.PUBLIC,
+        "language": "en",
+        "output_type": OutputType.TEXT,
+        "risk": Risk.NORMAL,
+        "latency_class": LatencyClass.INTERACTIVE,
+    }
+    said = {
+        name: Label(values.pop(name), Origin.CALLER, 1.0)
+        if name in values
+        else Label(value, Origin.DEFAULT, 0.5)
+        for name, value in plain.items()
+    }
+    return Labels(**({"kinds": ()} | said | values))
+
+
 def some_facts(**fields: Any) -> Facts:
-    """A short chat for the route `auto`."""
-    defaults = Facts("acme", "pro", "auto", Endpoint.CHAT, frozenset(), False, 100, 1, None)
-    return Facts(**{name: fields.get(name, getattr(defaults, name)) for name in Facts.__slots__})
+    """A short chat for the route `auto`; *workload* and *risk* are labels'."""
+    said = {name: fields.pop(name) for name in ("workload", "risk") if name in fields}
+    defaults: dict[str, Any] = {
+        "tenant_id": "acme",
+        "tenant_tier": "pro",
+        "key_tags": frozenset(),
+        "route_id": "auto",
+        "endpoint": Endpoint.CHAT,
+        "labels": some_labels(**said),
+        "needs": frozenset(),
+        "stream": False,
+        "prompt_bytes": 100,
+        "message_count": 1,
+        "turns": 1,
+        "images": 0,
+        "tools": 0,
+        "max_output_tokens": None,
+        "n": 1,
+        "max_latency_ms": None,
+        "feature": None,
+        "scopes": (),
+        "session": None,
+        "prefix": None,
+        "headers": (),
+        "tool_origin": None,
+        "unix_s": 1_767_225_600,
+        "draw": 0.25,
+    }
+    return Facts(**(defaults | fields))
 
 
 def a_request(**fields: Any) -> Request:

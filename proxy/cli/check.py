@@ -15,6 +15,14 @@ from proxy.cli.exits import DEFAULT_CONFIG, FAILED, USAGE, fail
 from proxy.config.load import LoadedConfig, load
 from proxy.config.problems import ConfigProblems, ConfigUnreadable
 
+_SINGULAR = {
+    "providers": "provider",
+    "targets": "target",
+    "routes": "route",
+    "tenants": "tenant",
+    "policies": "policy",
+}
+
 
 def check(
     path: Annotated[
@@ -26,11 +34,14 @@ def check(
         typer.Option("--config", "-c", help="The same, as the other verbs take it."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Fail on warnings too, as in a pipeline.")
+    ] = False,
 ) -> None:
-    """Name every problem of a config at once, by file and line.
+    """Name every problem of a config at once, by file and line, and what is odd about it.
 
-    Exit code 0 if it may start, 1 if not, 2 if the file cannot be read. Credentials are not
-    looked at, so a machine without secrets can check.
+    Exit code 0 if it may start, 1 if not (or, with --strict, if there are warnings), 2 if the
+    file cannot be read. Credentials are not looked at, so a machine without secrets can check.
     """
     if path is not None and option is not None:
         fail("Name the config once: as argument or by --config.", USAGE)
@@ -41,6 +52,8 @@ def check(
         _print_problems(found, as_json=as_json)
         raise typer.Exit(USAGE if isinstance(found, ConfigUnreadable) else FAILED) from None
     _print_summary(config, loaded, as_json=as_json)
+    if strict and loaded.warnings:
+        raise typer.Exit(FAILED)
 
 
 def _print_problems(found: ConfigProblems, *, as_json: bool) -> None:
@@ -59,12 +72,16 @@ def _print_summary(config: Path, loaded: LoadedConfig, *, as_json: bool) -> None
         "targets": len(snapshot.targets),
         "routes": len(snapshot.routes),
         "tenants": len(snapshot.tenants),
+        "policies": len(snapshot.policies.rules),
     }
     if as_json:
-        typer.echo(json.dumps({"ok": True, "version": snapshot.version, **counts}, indent=2))
+        warnings = [asdict(warning) for warning in loaded.warnings]
+        summary = {"ok": True, "version": snapshot.version, **counts, "warnings": warnings}
+        typer.echo(json.dumps(summary, indent=2))
         return
+    for warning in loaded.warnings:
+        typer.echo(f"warning: {warning}")
     listed = ", ".join(
-        f"{count} {name.removesuffix('s') if count == 1 else name}"
-        for name, count in counts.items()
+        f"{count} {_SINGULAR[name] if count == 1 else name}" for name, count in counts.items()
     )
     typer.echo(f"{config}: fine, version {snapshot.version} ({listed})")

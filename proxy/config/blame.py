@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from proxy.config.document import Fault, Node, Path, locate
+from proxy.config.document import Fault, Node, Path, as_written, locate
 from proxy.config.near import did_you_mean
 from proxy.config.schema import keys_at
 
@@ -25,7 +25,7 @@ def schema_faults(root: Node, error: ValidationError) -> Iterator[Fault]:
     for detail in error.errors(include_url=False):
         if detail["type"] == "too_short" and detail["input"]:
             continue  # pydantic counts what is valid; each part that is not has its own fault
-        path = detail["loc"]
+        path = as_written(root, detail["loc"])
         at_key = detail["type"] == "extra_forbidden"
         if len(path) > 1 and path[-1] == _KEY:
             path, at_key = path[:-1], True

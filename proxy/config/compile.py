@@ -7,9 +7,11 @@ from types import MappingProxyType
 from typing import Final
 
 from proxy.config.addresses import listen_address
+from proxy.config.policy_rules import degrade_of, rule_of, weights_of
 from proxy.config.schema import ConfigSpec, ProviderSpec, ServerSpec, TargetSpec
 from proxy.config.settings import Limits, Settings, Tls
 from proxy.domain.catalog import Provider, Route, Target, Timeouts
+from proxy.domain.policies import policies_of
 from proxy.domain.price import Price
 from proxy.domain.snapshot import Snapshot
 from proxy.domain.tenant import Tenant
@@ -49,6 +51,9 @@ def snapshot_of(config: ConfigSpec) -> Snapshot:
             targets=tuple(targets[target] for target in spec.targets),
             deadline_s=spec.deadline_s,
             max_attempts=spec.max_attempts,
+            strategy=spec.strategy,
+            weights=weights_of(spec.weights),
+            degrade=degrade_of(spec.degrade),
         )
         for id, spec in config.routes.items()
     }
@@ -62,6 +67,11 @@ def snapshot_of(config: ConfigSpec) -> Snapshot:
         targets=MappingProxyType(targets),
         routes=MappingProxyType(routes),
         tenants=MappingProxyType(tenants),
+        policies=policies_of(
+            [rule_of(spec) for spec in config.policies],
+            tuple(routes.values()),
+            tool_loop_stays=config.built_in_rules.tool_loop_stays,
+        ),
     )
 
 
@@ -90,6 +100,7 @@ def _provider(id: str, spec: ProviderSpec) -> Provider:
         query=tuple(spec.query.items()),
         ca_file=spec.tls.ca if spec.tls else None,
         allow_private=spec.allow_private,
+        tags=frozenset(spec.tags),
     )
 
 
@@ -104,4 +115,6 @@ def _target(id: str, spec: TargetSpec, provider: Provider) -> Target:
         tier=spec.tier,
         usage_in_stream=spec.usage_in_stream,
         embedding_space=spec.embedding_space,
+        tags=frozenset(spec.tags),
+        quality=MappingProxyType(dict(spec.quality)),
     )

@@ -109,6 +109,20 @@ def locate(root: Node, path: Path, *, at_key: bool = False) -> Mark | None:
     return node.mark if isinstance(node, Scalar) and not at_key else mark
 
 
+def as_written(root: Node, path: Path) -> Path:
+    """*path* without the position in a list where the file has a single value in its place."""
+    if not path or not isinstance(path[-1], int):
+        return path
+    owner = root
+    for step in path[:-1]:
+        match owner:
+            case Mapping() if isinstance(step, str) and step in owner.entries:
+                owner = owner.entries[step].node
+            case Sequence() if isinstance(step, int) and step < len(owner.items):
+                owner = owner.items[step]
+    return path if isinstance(owner, Sequence) else path[:-1]
+
+
 def written(path: Path) -> str:
     """*path* as people write it: `routes.auto.targets[0]`, `targets[openai/gpt-4o].price`."""
     text = ""

@@ -8,7 +8,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, Strict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict
 
 from proxy.config.addresses import endpoint_base, listen_address, redis_url
 from proxy.config.credentials import is_reference
@@ -49,6 +49,12 @@ _SECRET_HEADERS = frozenset(
 )
 
 
+class Spec(BaseModel):
+    """A mapping whose every key is known."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
 def identifier(text: str) -> str:
     """*text*, if it can be an id: in a URL, a header, a log line and a metric's label."""
     if not _ID.fullmatch(text):
@@ -59,7 +65,8 @@ def identifier(text: str) -> str:
     return text
 
 
-def _text(text: str) -> str:
+def printable_text(text: str) -> str:
+    """*text*, if it is one line that can be shown."""
     if not text or len(text) > MAX_TEXT_CHARS or not text.isprintable() or text != text.strip():
         raise ValueError(
             f"must be 1 to {MAX_TEXT_CHARS} characters on one line, without control characters "
@@ -68,7 +75,8 @@ def _text(text: str) -> str:
     return text
 
 
-def _number(value: object) -> int | Decimal:
+def number_of(value: object) -> int | Decimal:
+    """*value*, if it is a finite number."""
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         # pydantic reports a ValueError; a TypeError would pass through as a crash
         raise ValueError("must be a number, without quotes or a unit")  # noqa: TRY004
@@ -78,7 +86,7 @@ def _number(value: object) -> int | Decimal:
 
 
 def _seconds(value: object) -> float:
-    number = _number(value)
+    number = number_of(value)
     if not 0 <= number <= MAX_SECONDS:
         raise ValueError(f"must be between 0 and {MAX_SECONDS} seconds")
     return float(number)
@@ -92,7 +100,7 @@ def _above_zero(seconds: float) -> float:
 
 def nanousd_of(value: object) -> int:
     """A price in dollars, an int or Decimal, as whole nano-dollars, exactly."""
-    usd = _number(value)
+    usd = number_of(value)
     if not 0 <= usd <= MAX_PRICE_USD:
         raise ValueError(f"must be a price between 0 and {MAX_PRICE_USD} dollars")
     nanousd = Fraction(usd) * NANOUSD_PER_USD
@@ -123,7 +131,16 @@ def _header_name(text: str) -> str:
 def _header_value(text: str) -> str:
     if not text.isascii():
         raise ValueError("must be plain ASCII, as header values are")
-    return _text(text)
+    return printable_text(text)
+
+
+def _header_to_match(text: str) -> str:
+    """Rules may not look at secrets: what they look at is kept with the decision."""
+    if not _HEADER_NAME.fullmatch(text):
+        raise ValueError("is not a header name: letters, digits and hyphens, no underscore")
+    if text.lower() in _SECRET_HEADERS:
+        raise ValueError("bears a secret, which rules may not look at; remove it")
+    return text.lower()
 
 
 def _headers(pairs: dict[str, str]) -> dict[str, str]:
@@ -138,7 +155,7 @@ def _listen(text: str) -> str:
     return text
 
 
-def _sorted_set(words: tuple[_Word, ...]) -> tuple[_Word, ...]:
+def sorted_set(words: tuple[_Word, ...]) -> tuple[_Word, ...]:
     """Order and repeats mean nothing in a set, and so must not change the config's version."""
     return tuple(sorted(set(words)))
 
@@ -147,20 +164,21 @@ Name = Annotated[str, Strict()]
 """The id of something that stands elsewhere in the file; `references` checks that it does."""
 
 Id = Annotated[str, Strict(), AfterValidator(identifier)]
-Text = Annotated[str, Strict(), AfterValidator(_text)]
+Text = Annotated[str, Strict(), AfterValidator(printable_text)]
 Reference = Annotated[str, Strict(), AfterValidator(_reference)]
 BaseUrl = Annotated[str, Strict(), AfterValidator(endpoint_base)]
 RedisUrl = Annotated[str, Strict(), AfterValidator(redis_url)]
 ListenAddress = Annotated[str, Strict(), AfterValidator(_listen)]
 _HeaderName = Annotated[str, Strict(), AfterValidator(_header_name)]
 _HeaderValue = Annotated[str, Strict(), AfterValidator(_header_value)]
+HeaderToMatch = Annotated[str, Strict(), AfterValidator(_header_to_match)]
 Headers = Annotated[dict[_HeaderName, _HeaderValue], AfterValidator(_headers)]
 Query = dict[Text, Text]
-IdSet = Annotated[tuple[Id, ...], AfterValidator(_sorted_set)]
-CapabilitySet = Annotated[tuple[Capability, ...], AfterValidator(_sorted_set)]
+IdSet = Annotated[tuple[Id, ...], AfterValidator(sorted_set)]
+CapabilitySet = Annotated[tuple[Capability, ...], AfterValidator(sorted_set)]
 Targets = Annotated[tuple[Name, ...], Field(min_length=1, max_length=MAX_TARGETS)]
 Grants = Annotated[
-    tuple[Name, ...], Field(min_length=1, max_length=MAX_GRANTS), AfterValidator(_sorted_set)
+    tuple[Name, ...], Field(min_length=1, max_length=MAX_GRANTS), AfterValidator(sorted_set)
 ]
 DelaySeconds = Annotated[float, BeforeValidator(_seconds)]
 Seconds = Annotated[float, BeforeValidator(_seconds), AfterValidator(_above_zero)]

@@ -1,7 +1,7 @@
 """From a file to a checked config, or to everything that is wrong with it. I/O: one file read."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -11,6 +11,8 @@ from pydantic import ValidationError
 from proxy.config.blame import schema_faults
 from proxy.config.compile import settings_of, snapshot_of
 from proxy.config.document import START, Fault, Mapping, plain, written
+from proxy.config.policy_check import policy_warnings
+from proxy.config.policy_names import policy_faults
 from proxy.config.problems import ConfigProblems, ConfigUnreadable, Problem
 from proxy.config.references import reference_faults
 from proxy.config.schema import ConfigSpec
@@ -25,10 +27,14 @@ MAX_PROBLEMS: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class LoadedConfig:
-    """A config that may start: what the process needs, and what decisions need."""
+    """A config that may start: what the process needs, and what decisions need.
+
+    `warnings` are what is odd about it all the same.
+    """
 
     settings: Settings
     snapshot: Snapshot
+    warnings: tuple[Problem, ...] = field(default=(), compare=False)
 
 
 def load(path: Path) -> LoadedConfig:
@@ -64,13 +70,16 @@ def parse(content: bytes, file: str) -> LoadedConfig:
         except ValidationError as error:
             faults.extend(islice(schema_faults(root, error), MAX_PROBLEMS + 1))
         faults.extend(islice(reference_faults(root), MAX_PROBLEMS + 1))
+        faults.extend(islice(policy_faults(root), MAX_PROBLEMS + 1))
     elif not faults:
         faults.append(
             Fault(START, (), "must be a mapping with providers, targets, routes, tenants")
         )
-    if faults or config is None:
+    if faults or config is None or root is None:
         raise ConfigProblems(_at(file, faults))
-    return LoadedConfig(settings_of(config.server), snapshot_of(config))
+    snapshot = snapshot_of(config)
+    warnings = _at(file, policy_warnings(root, snapshot))
+    return LoadedConfig(settings_of(config.server), snapshot, warnings)
 
 
 def _at(file: str, faults: Iterable[Fault]) -> tuple[Problem, ...]:

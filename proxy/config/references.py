@@ -19,17 +19,17 @@ def reference_faults(root: Node) -> Iterator[Fault]:
 
 
 def _providers(root: Node) -> Iterator[Fault]:
-    known = _section(root, "providers")
-    for target_id, entry in _section(root, "targets").items():
-        provider = _below(entry.node, "provider")
+    known = section_of(root, "providers")
+    for target_id, entry in section_of(root, "targets").items():
+        provider = below(entry.node, "provider")
         if isinstance(provider, Scalar):
-            yield from _unknown(provider, ("targets", target_id, "provider"), known, "providers")
+            yield from unknown(provider, ("targets", target_id, "provider"), known, "providers")
 
 
 def _lists(root: Node, section: str, key: str) -> Iterator[Fault]:
     """The lists *key* of *section*, whose items are ids of the section of that name."""
-    known = _section(root, key)
-    for owner_id, entry in _section(root, section).items():
+    known = section_of(root, key)
+    for owner_id, entry in section_of(root, section).items():
         seen: dict[object, Scalar] = {}
         for index, item in _items(entry.node, key):
             path = (section, owner_id, key, index)
@@ -37,12 +37,12 @@ def _lists(root: Node, section: str, key: str) -> Iterator[Fault]:
                 yield Fault(item.mark, path, "stands in this list already; remove one of the two")
             else:
                 seen[item.value] = item
-                yield from _unknown(item, path, known, key)
+                yield from unknown(item, path, known, key)
 
 
 def _spaces(root: Node) -> Iterator[Fault]:
-    targets = _section(root, "targets")
-    for route_id, entry in _section(root, "routes").items():
+    targets = section_of(root, "targets")
+    for route_id, entry in section_of(root, "routes").items():
         items = [(index, item) for index, item in _items(entry.node, "targets")]
         placed = [(index, item) for index, item in items if item.value in targets]
         spaces = [_space(targets[str(item.value)].node) for _, item in placed]
@@ -67,31 +67,33 @@ def _mismatch(first: Scalar, wanted: str | None, found: str | None) -> str:
 
 
 def _space(target: Node) -> str | None:
-    space = _below(target, "embedding_space")
+    space = below(target, "embedding_space")
     return str(space.value) if isinstance(space, Scalar) else None
 
 
-def _unknown(item: Scalar, path: Path, known: dict[str, Entry], section: str) -> Iterator[Fault]:
+def unknown(item: Scalar, path: Path, known: dict[str, Entry], section: str) -> Iterator[Fault]:
     """A fault if *item* is an id that *section* lacks; what is no text is the schema's business."""
     if isinstance(item.value, str) and item.value not in known:
         near = did_you_mean(item.value, known) or f"; add it under '{section}'"
         yield Fault(item.mark, path, f"there is no {shown(item.value)} among the {section}{near}")
 
 
-def _section(root: Node, name: str) -> dict[str, Entry]:
-    section = _below(root, name)
+def section_of(root: Node, name: str) -> dict[str, Entry]:
+    """The entries of the section *name*; none if it is not there or no mapping."""
+    section = below(root, name)
     return section.entries if isinstance(section, Mapping) else {}
 
 
 def _items(owner: Node, key: str) -> Iterator[tuple[int, Scalar]]:
-    found = _below(owner, key)
+    found = below(owner, key)
     if isinstance(found, Sequence):
         for index, item in enumerate(found.items):
             if isinstance(item, Scalar):
                 yield index, item
 
 
-def _below(node: Node, key: str) -> Node | None:
+def below(node: Node, key: str) -> Node | None:
+    """What stands under *key*, if *node* is a mapping that has it."""
     if not isinstance(node, Mapping) or key not in node.entries:
         return None
     return node.entries[key].node

@@ -5,9 +5,10 @@ in `references`. A spec is what was written; `compile` makes the values of `doma
 Prices become whole nano-dollars on the way in, base URLs the form that paths are appended to.
 """
 
+from collections.abc import Iterator
 from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from proxy.config.fields import (
     BaseUrl,
@@ -26,21 +27,25 @@ from proxy.config.fields import (
     RedisUrl,
     Reference,
     Seconds,
+    Spec,
     Targets,
     Text,
 )
+from proxy.config.policy_spec import (
+    MAX_POLICIES,
+    BuiltInSpec,
+    DegradeSpec,
+    PolicySpec,
+    Quality,
+    Weights,
+)
 from proxy.config.settings import Limits, Settings
 from proxy.domain.catalog import Tier, Timeouts, UsageInStream
+from proxy.domain.rules import Strategy
 
 _LIMITS = Limits()
 _SETTINGS = Settings()
 _TIMEOUTS = Timeouts()
-
-
-class Spec(BaseModel):
-    """A mapping whose every key is known."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class LimitsSpec(Spec):
@@ -108,10 +113,11 @@ class ProviderSpec(Spec):
     certifications: IdSet = ()
     timeouts: TimeoutsSpec = TimeoutsSpec()
     limits: ProviderLimitsSpec = ProviderLimitsSpec()
-    headers: Headers = {}
-    query: Query = {}
+    headers: Headers = Field(default_factory=dict)
+    query: Query = Field(default_factory=dict)
     tls: ProviderTlsSpec | None = None
     allow_private: Flag = False
+    tags: IdSet = ()
 
     @model_validator(mode="after")
     def _tls_is_used(self) -> "ProviderSpec":
@@ -141,6 +147,8 @@ class TargetSpec(Spec):
     tier: Tier = Tier.STANDARD
     usage_in_stream: UsageInStream = UsageInStream.ASK
     embedding_space: Id | None = None
+    tags: IdSet = ()
+    quality: Quality = Field(default_factory=dict)
 
 
 class RouteSpec(Spec):
@@ -149,6 +157,9 @@ class RouteSpec(Spec):
     targets: Targets
     deadline_s: Seconds = 600.0
     max_attempts: Annotated[Count, Field(le=3)] = 3
+    strategy: Strategy | None = None
+    weights: Weights | None = None
+    degrade: DegradeSpec | None = None
 
 
 class TenantSpec(Spec):
@@ -166,6 +177,8 @@ class ConfigSpec(Spec):
     targets: Annotated[dict[Id, TargetSpec], Field(min_length=1)]
     routes: Annotated[dict[Id, RouteSpec], Field(min_length=1)]
     tenants: Annotated[dict[Id, TenantSpec], Field(min_length=1)]
+    policies: Annotated[tuple[PolicySpec, ...], Field(max_length=MAX_POLICIES)] = ()
+    built_in_rules: BuiltInSpec = BuiltInSpec()
 
 
 ENTRIES: dict[str, type[Spec]] = {
@@ -183,11 +196,20 @@ def keys_at(path: tuple[str | int, ...]) -> list[str]:
     if path and path[0] in ENTRIES:
         spec, path = ENTRIES[str(path[0])], path[2:]
     for step in path:
-        spec = _below(spec, str(step))
+        if isinstance(step, str):  # an item of a list is of its list's kind
+            spec = _below(spec, step)
     return [field.alias or name for name, field in spec.model_fields.items()]
 
 
 def _below(spec: type[Spec], key: str) -> type[Spec]:
-    annotation = spec.model_fields[key].annotation
-    kinds = get_args(annotation) or (annotation,)
-    return next(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Spec))
+    (annotation,) = [
+        field.annotation for name, field in spec.model_fields.items() if key in (name, field.alias)
+    ]
+    return next(_specs_in(annotation))
+
+
+def _specs_in(annotation: object) -> Iterator[type[Spec]]:
+    if isinstance(annotation, type) and issubclass(annotation, Spec):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _specs_in(inner)

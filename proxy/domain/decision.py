@@ -12,11 +12,12 @@ class Reason(StrEnum):
     WRONG_ENDPOINT = "wrong_endpoint"
     MISSING_CAPABILITY = "missing_capability"
     CONTEXT_TOO_LONG = "context_too_long"
+    POLICY = "policy"
 
 
 @value
 class Rejection:
-    """A target that may not answer; `detail` names the capability or the bound at fault."""
+    """A target that may not answer; `detail` names what is at fault: capability, bound, rule."""
 
     target_id: str
     reason: Reason

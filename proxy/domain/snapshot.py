@@ -1,9 +1,10 @@
 """Everything one decision may see, as one immutable value that is swapped whole. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from proxy.domain.catalog import Provider, Route, Target
+from proxy.domain.policies import Policies
 from proxy.domain.tenant import Tenant
 
 
@@ -19,6 +20,7 @@ class Snapshot:
     targets: Mapping[str, Target]
     routes: Mapping[str, Route]
     tenants: Mapping[str, Tenant]
+    policies: Policies = field(default_factory=Policies)
 
     def routes_of(self, tenant: Tenant) -> list[Route]:
         """The routes that *tenant* may ask for, in the config's order."""

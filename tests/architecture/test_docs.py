@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from typer.main import get_command
 
 from proxy.cli.main import app
+from proxy.config.policy_spec import PolicySpec, RangeSpec
 from proxy.config.schema import ENTRIES, ConfigSpec
 from proxy.domain.outcome import Ending, FailureKind
 from proxy.domain.usage import Evidence
@@ -95,16 +96,22 @@ def test_metrics_page_has_every_value_of_a_closed_label(label: str, values: set[
     assert words_in(cell) == {str(value) for value in values}
 
 
-def keys_below(spec: type[BaseModel], path: str) -> Iterator[str]:
-    """The whole path of every key below *spec* that holds a value."""
+def keys_below(
+    spec: type[BaseModel], path: str, explained: frozenset[type[BaseModel]] = frozenset()
+) -> Iterator[str]:
+    """The whole path of every key below *spec* that holds a value, or what was *explained*."""
+    explained |= {spec}
     for name, field in spec.model_fields.items():
         key = f"{path}.{field.alias or name}" if path else field.alias or name
         kinds = [field.annotation, *get_args(field.annotation)]
         nested = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
-        if key in ENTRIES:
+        if key == "policies" or explained & set(nested):
+            yield key
+        elif key in ENTRIES:
             yield from keys_below(ENTRIES[key], f"{key}.ID")
         elif nested:
-            yield from keys_below(nested[0], key)
+            yield from keys_below(nested[0], key, explained)
+            explained |= {nested[0]}
         else:
             yield key
 
@@ -114,6 +121,20 @@ def test_config_page_has_every_key() -> None:
     rows = [row for row in rows_of(text_of("config.md")) if row[0].startswith("`")]
 
     assert sorted(row[0].strip("`") for row in rows) == sorted(keys_below(ConfigSpec, ""))
+
+
+def test_policies_page_has_every_key() -> None:
+    """Each key that a policy may have stands in the tables, numbers and a second mention of the
+    same kind without what is below; and no other.
+    """
+    sections = text_of("policies.md").split("\n## ")
+    tables = [part for part in sections if part.startswith(("A policy", "What targets", "When"))]
+    rows = [row for part in tables for row in rows_of(part) if row[0].startswith("`")]
+
+    documented = sorted(row[0].strip("`") for row in rows)
+
+    # What is required and what is forbidden are the same words, so they have a table for both.
+    assert documented == sorted(["require", *keys_below(PolicySpec, "", frozenset({RangeSpec}))])
 
 
 def test_config_page_states_the_defaults() -> None:

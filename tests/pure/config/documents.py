@@ -77,3 +77,55 @@ def problems_of(text: str) -> list[tuple[int, str, str]]:
     except ConfigProblems as found:
         return [(each.line, each.where, each.message) for each in found.problems]
     return []
+
+
+POLICIES = """\
+policies:
+  - id: personal
+    why: The law.
+    when: {sensitivity: regulated, kinds: [email, iban], not: {feature: [demo, test]}}
+    require: {certifications: [dpa, soc2], region: eu}
+    redact: email
+    log: metadata
+  - id: eu
+    when:
+      any:
+        - header: {X-Data-Region: EU}
+        - scope: {region: [eu, de]}
+        - all: [{tenant: demo}, {endpoint: chat}, {route: auto}]
+    forbid: {tier: premium, tags: [us, cn]}
+  - id: night
+    when:
+      latency: batch
+      time: {from: "22:00", to: "06:00", zone: Europe/Berlin, days: [mon, sun]}
+      cost_usd: {min: 0.5, max: 2}
+      prompt_tokens: {min: 1000}
+    strategy: cheapest
+    weights: {quality: 1, cost: 0.5}
+    prefer: [{target: one/big}, {provider: [two, one]}]
+    cap: {attempts: 1, max_tokens: 512}
+    premium_cap: {scope: ticket, calls: 1}
+    max_cost_usd: 0.25
+    max_latency_ms: 8000
+    min_quality: 0.7
+    cache: true
+    degrade: {steps: [fewer_tokens, message], max_tokens: 64, message: Later.}
+  - id: bad
+    when: {disallowed: true, session: false, stream: true}
+    refuse: Not here.
+built_in_rules: {tool_loop_stays: false}
+"""
+
+
+def ruled(*policies: str) -> str:
+    """The good config with *policies*, each an entry of the list, on lines of their own."""
+    return GOOD + "policies:\n" + "".join(f"  - {policy}\n" for policy in policies)
+
+
+FIRST_POLICY_LINE = GOOD.count("\n") + 2
+"""The line of the first policy of `ruled`."""
+
+
+def warnings_of(text: str) -> list[tuple[int, str, str]]:
+    """Line, place and message of everything that is odd about *text*."""
+    return [(each.line, each.where, each.message) for each in loaded(text).warnings]

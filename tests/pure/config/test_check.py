@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from documents import GOOD, loaded, spoiled
+from documents import FIRST_POLICY_LINE, GOOD, loaded, ruled, spoiled
 from typer.testing import CliRunner, Result
 
 from proxy.cli.check import check
@@ -33,7 +33,7 @@ def test_check_of_a_good_config_says_its_version_and_counts(path: Path) -> None:
 
     assert result.exit_code == 0
     assert loaded(GOOD).snapshot.version in result.output
-    assert "2 providers, 4 targets, 2 routes, 1 tenant)" in result.output
+    assert "2 providers, 4 targets, 2 routes, 1 tenant, 0 policies)" in result.output
 
 
 def test_check_takes_the_path_as_argument_or_option(path: Path) -> None:
@@ -80,8 +80,33 @@ def test_check_prints_json_for_machines(path: Path) -> None:
         "targets": 4,
         "routes": 2,
         "tenants": 1,
+        "policies": 0,
+        "warnings": [],
     }
     assert (fine.exit_code, bad.exit_code) == (0, 1)
     problems = json.loads(bad.output)["problems"]
     assert [(each["line"], each["column"]) for each in problems] == [(10, 5), (51, 11)]
     assert set(problems[0]) == {"file", "line", "column", "where", "message"}
+
+
+def test_check_prints_warnings_and_fails_on_them_if_told_to(path: Path) -> None:
+    """What is odd may start; a pipeline can be stricter."""
+    path.write_text(ruled("{id: a, when: {tier: pro}, log: none}"))
+
+    lenient, strict = _run(str(path)), _run(str(path), "--strict")
+    as_json = _run(str(path), "--strict", "--json")
+
+    assert (lenient.exit_code, strict.exit_code, as_json.exit_code) == (0, 1, 1)
+    assert lenient.output == strict.output
+    first, second = lenient.output.splitlines()
+    assert first.startswith(f"warning: {path}:{FIRST_POLICY_LINE}:26: policies[0].when.tier: no ")
+    assert "1 tenant, 1 policy)" in second
+    (warning,) = json.loads(as_json.output)["warnings"]
+    assert (warning["line"], warning["where"]) == (FIRST_POLICY_LINE, "policies[0].when.tier")
+
+
+def test_strict_check_of_a_plain_config_passes(path: Path) -> None:
+    """Nothing odd, nothing to fail on."""
+    path.write_text(GOOD)
+
+    assert _run(str(path), "--strict").exit_code == 0

@@ -4,17 +4,20 @@ import random
 
 import pytest
 import yaml
-from documents import GOOD
+from documents import GOOD, POLICIES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.config.load import LoadedConfig, parse
 from proxy.config.problems import ConfigProblems, Problem
 
+_TEXT = GOOD + POLICIES
+
 _SNIPPETS = [
     *["NO", "~", "null", "true", "010", "1:30", "1e999", ".nan", "-1", "0.5", "[]", "{}", "''"],
     *["&a", "*a", "!!str", "<<", '"\\u0000"', "*", "?", ":", "-", "|", ">", "---", "...", "%YAML"],
     *["#", "@", "`", "\t", "\x00", "\ufeff", "ü", "é\u2028", "one/big", "auto", "[key]", "server"],
+    *["when", "not", "any", "true", "22:00", "regulated", "Europe/Berlin", "min", "require"],
     *["\n", "\n  ", "\n    ", ": ", ", ", "x" * 200, "env:X", "https://"],
 ]
 
@@ -48,7 +51,7 @@ def _loads_or_refuses(content: bytes) -> None:
 @given(
     st.lists(
         st.tuples(
-            st.integers(0, len(GOOD)), st.integers(0, 30), st.sampled_from(_SNIPPETS) | st.text()
+            st.integers(0, len(_TEXT)), st.integers(0, 30), st.sampled_from(_SNIPPETS) | st.text()
         ),
         min_size=1,
         max_size=5,
@@ -57,7 +60,7 @@ def _loads_or_refuses(content: bytes) -> None:
 @settings(max_examples=300, deadline=None)
 def test_random_edits_are_loaded_or_refused(edits: list[tuple[int, int, str]]) -> None:
     """Cutting and inserting anywhere in a good file never crashes the loader."""
-    text = GOOD
+    text = _TEXT
     for start, length, inserted in edits:
         text = text[:start] + inserted + text[start + length :]
 
@@ -78,7 +81,7 @@ def test_random_values_in_random_places_are_loaded_or_refused(
     chance: random.Random, values: list[object]
 ) -> None:
     """Every place of the schema takes any kind of value without crashing; each field blank too."""
-    document = yaml.safe_load(GOOD)
+    document = yaml.safe_load(_TEXT)
     for value in values:
         _put(document, value, chance)
 
