@@ -1,9 +1,15 @@
 """What the operators wrote, checked and frozen: providers, targets, routes. Pure values."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from proxy.domain.price import Price
+from proxy.domain.rules import Degrade, Strategy, Weights
+
+DEFAULT_QUALITY: Final = "default"
+"""The key of a target's `quality` for every workload that has no figure of its own."""
 
 
 class Endpoint(StrEnum):
@@ -94,7 +100,9 @@ class Target:
     """One model at one provider. `capabilities` None: not stated, so nothing is ruled out.
 
     A target with an `embedding_space` serves embeddings and nothing else; one without serves
-    chat (and completions where it has that capability).
+    chat (and completions where it has that capability). `price` None: nobody stated one, so what
+    it costs is not known. `quality` is the operators' figure, from 0 to 1, by workload and
+    DEFAULT_QUALITY.
     """
 
     id: str
@@ -106,6 +114,14 @@ class Target:
     tier: Tier = Tier.STANDARD
     usage_in_stream: UsageInStream = UsageInStream.ASK
     embedding_space: str | None = None
+    max_output_tokens: int | None = None
+    tags: frozenset[str] = frozenset()
+    quality: Mapping[str, float] = field(default_factory=dict, hash=False)
+
+    def quality_for(self, workload: str) -> float | None:
+        """How good its answers are held to be at *workload*; None: nobody has said."""
+        found = self.quality.get(workload)
+        return self.quality.get(DEFAULT_QUALITY) if found is None else found
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +129,13 @@ class Route:
     """The model name that a client sends, and its targets in order of preference.
 
     `deadline_s` bounds a whole request, all its attempts included; `max_attempts` bounds those.
+    `strategy`, `weights` and `degrade` hold where no rule says its own; None: the defaults do.
     """
 
     id: str
     targets: tuple[Target, ...]
     deadline_s: float = 600.0
     max_attempts: int = 3
+    strategy: Strategy | None = None
+    weights: Weights | None = None
+    degrade: Degrade | None = None

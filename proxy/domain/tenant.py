@@ -5,11 +5,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """A customer of the gateway: its tier (free, pro, enterprise) and the routes granted to it."""
+    """A customer of the gateway: its tier (free, pro, enterprise) and the routes granted to it.
+
+    `budgeted`: what it may spend is bounded.
+    """
 
     id: str
     tier: str
     routes: frozenset[str]
+    budgeted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
