@@ -95,6 +95,24 @@ def test_broken_ones_are_not_left_out_where_nobody_stands() -> None:
     assert not board.half_open
 
 
+def test_one_space_of_vectors_is_kept() -> None:
+    """What is of another space, or serves something else, cannot serve; the rest can do it all."""
+    able = frozenset({Capability.TOOLS})
+    board = a_board(
+        a_target("t/m", embedding_space="t"),
+        a_target("s/m", embedding_space="s", capabilities=able),
+        a_target("chat/m"),
+        endpoint=Endpoint.EMBEDDINGS,
+        needs=able,
+    )
+
+    assert [each.id for each in board.standing] == ["s/m"]
+    assert [each.reason for each in board.rejected] == [
+        Reason.OTHER_EMBEDDING_SPACE,
+        Reason.WRONG_ENDPOINT,
+    ]
+
+
 @pytest.mark.parametrize(
     ("windows", "least"), [([None], None), ([500, None, 300], 300), ([], None)]
 )
