@@ -135,6 +135,8 @@ class Decision(NamedTuple):
             return f"No target of '{self.route.id}' may answer ({', '.join(why)})."
         first = self.ranking[0]
         among = "the only candidate" if len(self.ranking) == 1 else _BECAUSE[self.strategy]
+        if self.ruling.prefer and len(self.ranking) > 1:
+            among += " after what the rules prefer"
         sentence = f"{first.target.id} is {among}, {left_out}"
         if first.throttled:
             sentence += ", though its breaker is open: nothing else is left"

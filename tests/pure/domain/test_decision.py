@@ -1,7 +1,7 @@
 """What a decision says of itself."""
 
 from proxy.domain.decision import Degradation, Reason, Rejection
-from proxy.domain.rules import DegradeStep, Ruling, Strategy
+from proxy.domain.rules import Attribute, DegradeStep, Match, Ruling, Strategy
 from tests.builders import a_candidate, a_decision, a_target
 
 ONE, TWO = a_target("one/m"), a_target("two/m")
@@ -51,6 +51,16 @@ def test_reason_is_one_sentence() -> None:
     assert scored.reason == "one/m is among the best by score, 1 of 3 left out."
     alone = decision._replace(ranking=decision.ranking[:1])
     assert alone.reason == "one/m is the only candidate, 1 of 2 left out."
+
+
+def test_reason_tells_of_preferences() -> None:
+    """A rule that prefers some moves the order."""
+    tier = Match(Attribute.TIER, frozenset({"economy"}))
+    decision = a_decision(ONE, TWO)._replace(ruling=Ruling(prefer=(tier,)))
+
+    assert decision.reason == (
+        "one/m is first in the route's order after what the rules prefer, 0 of 2 left out."
+    )
 
 
 def test_reason_tells_what_is_unusual() -> None:
