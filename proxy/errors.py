@@ -129,6 +129,13 @@ CATALOGUE: Final[dict[str, ErrorKind]] = {
         "No target of the route '{route}' can serve this request: {reasons}.",
         may_retry=False,
     ),
+    "policy_refused": _gateway(
+        403, "The operators' rules refuse this request ({rule}): {reason}.", may_retry=False
+    ),
+    "no_target_now": _gateway(
+        503,
+        "No target of the route '{route}' can serve this request right now: {reasons}. Try again.",
+    ),
     "state_unavailable": _gateway(
         503, "Pointsman cannot verify API keys right now (its Redis does not answer). Try again."
     ),

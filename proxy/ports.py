@@ -5,7 +5,7 @@ in `state/keyring`, Recorder and Meter in `telemetry/`, Snapshots and Clock in `
 """
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from proxy.domain.catalog import Endpoint, Target

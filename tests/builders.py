@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 
 from proxy.domain.catalog import Endpoint, Provider, Route, Target, Timeouts
-from proxy.domain.decision import Decision
+from proxy.domain.decision import Candidate, Decision, Terms
 from proxy.domain.facts import Facts
 from proxy.domain.labels import (
     Label,
@@ -20,9 +20,10 @@ from proxy.domain.labels import (
 from proxy.domain.price import Price
 from proxy.domain.request import Request
 from proxy.domain.snapshot import Snapshot
+from proxy.domain.standing import Standing
 from proxy.domain.tenant import Tenant
 from proxy.ports import Call
-from proxy.units import LoopSeconds
+from proxy.units import LoopSeconds, NanoUsd
 from proxy.wire.limits import Caps
 from proxy.wire.parse import parse
 
@@ -47,22 +48,71 @@ def a_route(*targets: Target, **fields: Any) -> Route:
     return Route("auto", targets or (a_target(),), **fields)
 
 
+def a_candidate(target: Target | None = None, **fields: Any) -> Candidate:
+    """A candidate of whom nothing special is known."""
+    known = Candidate(
+        target or a_target(),
+        score=0.5,
+        terms=Terms(0.5, 0.5, 0.5, 0.5, 0.5, 0.0),
+        cost_nanousd=NanoUsd(1000),
+        first_token_ms=None,
+        total_ms=None,
+        prompt_tokens=25,
+        completion_tokens=300,
+    )
+    return known._replace(**fields)
+
+
 def a_decision(*targets: Target, **fields: Any) -> Decision:
     """A decision that ranks *targets*; *fields* are the route's."""
     route = a_route(*targets, **fields)
-    return Decision(route, route.targets, (), "v1")
+    ranking = tuple(a_candidate(target) for target in route.targets)
+    return Decision(route, ranking, (), "v1", some_labels())
 
 
-def a_snapshot(*routes: Route) -> Snapshot:
-    """A snapshot of *routes* and what stands behind them."""
+def a_snapshot(*routes: Route, **fields: Any) -> Snapshot:
+    """A snapshot of *routes* and what stands behind them; *standings* are by target id."""
     targets = {target.id: target for route in routes for target in route.targets}
-    return Snapshot(
-        version="v1",
-        providers={target.provider.id: target.provider for target in targets.values()},
-        targets=targets,
-        routes={route.id: route for route in routes},
-        tenants={"acme": Tenant("acme", "pro", frozenset(route.id for route in routes))},
-    )
+    defaults: dict[str, Any] = {
+        "version": "v1",
+        "providers": {target.provider.id: target.provider for target in targets.values()},
+        "targets": targets,
+        "routes": {route.id: route for route in routes},
+        "tenants": {"acme": Tenant("acme", "pro", frozenset(route.id for route in routes))},
+    }
+    return Snapshot(**(defaults | fields))
+
+
+def a_standing(**fields: Any) -> Standing:
+    """A target that has been well for a while."""
+    known: dict[str, Any] = {
+        "samples": 1000,
+        "error_rate": 0.01,
+        "first_token_p50_ms": 400.0,
+        "first_token_p95_ms": 900.0,
+        "tokens_per_s": 80.0,
+        "headroom": 0.8,
+    }
+    return Standing(**(known | fields))
+
+
+def some_labels(**values: Any) -> Labels:
+    """Labels by default; *values* of labels are as sure as a caller's."""
+    plain: dict[str, Any] = {
+        "workload": Workload.CHAT,
+        "sensitivity": Sensitivity.PUBLIC,
+        "language": "en",
+        "output_type": OutputType.TEXT,
+        "risk": Risk.NORMAL,
+        "latency_class": LatencyClass.INTERACTIVE,
+    }
+    said = {
+        name: Label(values.pop(name), Origin.CALLER, 1.0)
+        if name in values
+        else Label(value, Origin.DEFAULT, 0.5)
+        for name, value in plain.items()
+    }
+    return Labels(**({"kinds": ()} | said | values))
 
 
 def some_labels(**values: Any) -> Labels:

@@ -102,8 +102,9 @@ class Target:
     """One model at one provider. `capabilities` None: not stated, so nothing is ruled out.
 
     A target with an `embedding_space` serves embeddings and nothing else; one without serves
-    chat (and completions where it has that capability). `quality` is the operators' figure, from
-    0 to 1, by workload and DEFAULT_QUALITY.
+    chat (and completions where it has that capability). `price` None: nobody stated one, so what
+    it costs is not known. `quality` is the operators' figure, from 0 to 1, by workload and
+    DEFAULT_QUALITY.
     """
 
     id: str
@@ -115,6 +116,7 @@ class Target:
     tier: Tier = Tier.STANDARD
     usage_in_stream: UsageInStream = UsageInStream.ASK
     embedding_space: str | None = None
+    max_output_tokens: int | None = None
     tags: frozenset[str] = frozenset()
     quality: Mapping[str, float] = field(default_factory=dict, hash=False)
 

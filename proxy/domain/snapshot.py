@@ -2,17 +2,24 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from proxy.domain.catalog import Provider, Route, Target
+from proxy.domain.labels import Workload
 from proxy.domain.policies import Policies
+from proxy.domain.price import UnpricedPolicy
+from proxy.domain.standing import History, Standing
 from proxy.domain.tenant import Tenant
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One version of the routing config, checked and indexed.
+    """One version of the routing config, checked and indexed, and what is known of its targets.
 
-    `version` is a hash of its content; every decision, log line and reply names it.
+    `version` is a hash of the config's content; every decision, log line and reply names it.
+    `policies` is what `routing/policy` reads. `unpriced_policy` says what becomes of targets
+    without a price for tenants with a budget. `memo` is no part of the value: what deciding works
+    out of it once, and again for every new snapshot.
     """
 
     version: str
@@ -20,7 +27,11 @@ class Snapshot:
     targets: Mapping[str, Target]
     routes: Mapping[str, Route]
     tenants: Mapping[str, Tenant]
+    standings: Mapping[str, Standing] = field(default_factory=dict)
+    histories: Mapping[tuple[str, Workload], History] = field(default_factory=dict)
     policies: Policies = field(default_factory=Policies)
+    unpriced_policy: UnpricedPolicy = UnpricedPolicy.REFUSE
+    memo: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def routes_of(self, tenant: Tenant) -> list[Route]:
         """The routes that *tenant* may ask for, in the config's order."""

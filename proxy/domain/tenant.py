@@ -7,11 +7,15 @@ from proxy.values import value
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """A customer of the gateway: its tier (free, pro, enterprise) and the routes granted to it."""
+    """A customer of the gateway: its tier (free, pro, enterprise) and the routes granted to it.
+
+    `budgeted`: what it may spend is bounded.
+    """
 
     id: str
     tier: str
     routes: frozenset[str]
+    budgeted: bool = False
 
 
 @value

@@ -14,6 +14,7 @@ from proxy.execution.next_step import GiveUp, Try, next_step
 from proxy.execution.opening import Opening, open_answer
 from proxy.execution.settle import Entry
 from proxy.ports import Call, Clock, Provider
+from proxy.routing.degrade import refusal_of
 from proxy.units import LoopSeconds, NanoUsd
 
 
@@ -36,7 +37,7 @@ class Executor:
             GatewayError: no permitted target answered, or none is permitted.
         """
         if not decision.ranking:
-            raise _no_target(decision)
+            raise refusal_of(decision)
         now = self._clock.now()
         deadline = LoopSeconds(now + decision.route.deadline_s)
         failures: list[Failure] = []
@@ -95,11 +96,6 @@ def _attempt_of(call: Call, result: Opening | Failure | None, elapsed_s: float) 
 def _prompt_cost(call: Call) -> NanoUsd | None:
     price = call.target.price
     return None if price is None else cost_of(estimated_usage(call.request.prompt_bytes, 0), price)
-
-
-def _no_target(decision: Decision) -> GatewayError:
-    reasons = "; ".join(f"{r.target_id}: {r.reason} ({r.detail})" for r in decision.rejected)
-    return GatewayError("no_target", route=decision.route.id, reasons=reasons)
 
 
 def _refusal(decision: Decision, failures: list[Failure], step: GiveUp) -> GatewayError:

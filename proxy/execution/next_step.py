@@ -38,20 +38,20 @@ def next_step(
     the first time.
     """
     if not failures:
-        return Try(decision.ranking[0]) if decision.ranking else GiveUp.TARGETS_SPENT
+        return Try(decision.ranking[0].target) if decision.ranking else GiveUp.TARGETS_SPENT
     last = failures[-1]
     if not last.may_try_another:
         return GiveUp.CLIENT_MISTAKE
     if now >= deadline:
         return GiveUp.DEADLINE
-    if _spent(failures) >= decision.route.max_attempts:
+    if _spent(failures) >= decision.max_attempts:
         return GiveUp.ATTEMPTS_SPENT
     if last.kind is FailureKind.STALE_CONNECTION:
         return Try(_target(decision, last.target_id), fresh_connection=True)
     tried = {failure.target_id for failure in failures}
-    for target in decision.ranking:
-        if target.id not in tried:
-            return Try(target)
+    for candidate in decision.ranking:
+        if candidate.target.id not in tried:
+            return Try(candidate.target)
     return GiveUp.TARGETS_SPENT
 
 
@@ -62,4 +62,4 @@ def _spent(failures: Sequence[Failure]) -> int:
 
 
 def _target(decision: Decision, target_id: str) -> Target:
-    return next(target for target in decision.ranking if target.id == target_id)
+    return next(each.target for each in decision.ranking if each.target.id == target_id)

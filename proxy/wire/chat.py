@@ -50,6 +50,11 @@ def read_chat(body: Mapping[str, object]) -> Prompt:
     )
 
 
+def message_bytes(message: Mapping[str, object]) -> int:
+    """What *message*, of a body that was read already, adds to `prompt_bytes`."""
+    return _read_message(0, message, set())
+
+
 def output_limit(body: Mapping[str, object]) -> int | None:
     """The most tokens that the client allows for an answer; the larger of two spellings.
 

@@ -16,7 +16,7 @@ from proxy.execution.executor import Executor
 from proxy.execution.opening import Opening
 from proxy.execution.settle import Entry
 from proxy.units import LoopSeconds, UnixMs
-from tests.builders import a_decision, a_provider, a_request, a_route, a_target
+from tests.builders import a_decision, a_provider, a_request, a_target
 from tests.fakes import FakeExchange, FakeProvider, FakeReply, silence
 
 GOOD = b'{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1}}'
@@ -166,7 +166,7 @@ async def test_nothing_permitted_is_refused_with_every_reason() -> None:
     )
     attempts = Attempts()
 
-    error = await attempts.refusal(Decision(a_route(ONE, TWO), (), rejected, "v1"))
+    error = await attempts.refusal(a_decision(ONE, TWO)._replace(ranking=(), rejected=rejected))
 
     assert (error.code, error.kind.side) == ("no_target", Side.GATEWAY)
     assert "one/m: wrong_endpoint (embeddings)" in error.message

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.domain.outcome import Failure, FailureKind
+from proxy.domain.rules import Ruling
 from proxy.execution.next_step import GiveUp, Try, next_step
 from proxy.units import LoopSeconds
 from tests.builders import a_decision, a_target
@@ -46,6 +47,16 @@ def test_attempts_are_bounded_by_the_route() -> None:
     failures = [failed("one/m"), failed("two/m"), failed("three/m")]
     decision = a_decision(ONE, TWO, THREE, FOUR)
     assert next_step(decision, failures, NOW, LATER) is GiveUp.ATTEMPTS_SPENT
+
+
+def test_attempts_are_bounded_by_a_rule() -> None:
+    """A rule may allow fewer attempts than the route, never more."""
+    decision = a_decision(ONE, TWO, THREE, FOUR)
+    fewer = decision._replace(ruling=Ruling(max_attempts=1))
+    more = decision._replace(ruling=Ruling(max_attempts=9))
+    assert next_step(fewer, [failed("one/m")], NOW, LATER) is GiveUp.ATTEMPTS_SPENT
+    failures = [failed("one/m"), failed("two/m"), failed("three/m")]
+    assert next_step(more, failures, NOW, LATER) is GiveUp.ATTEMPTS_SPENT
 
 
 def test_targets_come_to_an_end() -> None:
@@ -113,7 +124,7 @@ def test_any_course_of_failures_comes_to_an_end(
     assert 1 <= len(steps) <= max_attempts + stale
     assert FailureKind.CLIENT_MISTAKE not in [failure.kind for failure in failures[:-1]]
     firsts = [each.target.id for each in steps if not each.fresh_connection]
-    assert firsts == [target.id for target in decision.ranking[: len(firsts)]]
+    assert firsts == [each.target.id for each in decision.ranking[: len(firsts)]]
     for at, each in enumerate(steps):
         if each.fresh_connection:
             assert failures[at - 1] == Failure(each.target.id, FailureKind.STALE_CONNECTION)

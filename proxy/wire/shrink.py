@@ -1,0 +1,90 @@
+"""A chat with its oldest turns left out, for when no window is large enough. Pure.
+
+What stays: every system and developer message, the last turn, and of the others the latest that
+fit. A turn is a user's message with all that follows up to the next one, so a tool's result stays
+with its call; where a result answers a call of another turn, both go or both stay. The bytes of
+what stays are not touched.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from proxy.domain.request import Request
+from proxy.wire.chat import message_bytes
+from proxy.wire.limits import DEPTH_CEILING
+from proxy.wire.scan import mask_escapes, scan_members
+
+_KEPT_ROLES: Final = frozenset({"system", "developer"})
+
+Message = Mapping[str, Any]
+
+
+def shortened(request: Request, max_prompt_bytes: int) -> bytes | None:
+    """The body of *request*, a chat, with at most that much text; None where what must stay is
+    more than that. It has to be parsed anew: its members stand elsewhere.
+    """
+    body = request.body
+    span = scan_members(body, mask_escapes(body), DEPTH_CEILING)["messages"]
+    texts, messages = _items(body[span.start : span.end].decode())
+    dropped = _dropped(messages, request.prompt_bytes - max_prompt_bytes)
+    if dropped is None:
+        return None
+    kept = [text for at, text in enumerate(texts) if at not in dropped]
+    return b"".join((body[: span.start], f"[{','.join(kept)}]".encode(), body[span.end :]))
+
+
+def _items(text: str) -> tuple[list[str], list[Message]]:
+    # As they are written, and decoded. The JSON is known to be valid.
+    read = json.JSONDecoder().raw_decode
+    texts: list[str] = []
+    messages: list[Message] = []
+    at = _after_space(text, 1)
+    while text[at] != "]":
+        message, end = read(text, at)
+        texts.append(text[at:end])
+        messages.append(message)
+        at = _after_space(text, end)
+        if text[at] == ",":
+            at = _after_space(text, at + 1)
+    return texts, messages
+
+
+def _after_space(text: str, at: int) -> int:
+    while text[at] in " \t\r\n":
+        at += 1
+    return at
+
+
+def _dropped(messages: Sequence[Message], excess_bytes: int) -> set[int] | None:
+    """Which messages to leave out so that *excess_bytes* go; None where it cannot be done."""
+    turns = _turns(messages)
+    answered_in = {
+        messages[at].get("tool_call_id"): turn for turn, span in enumerate(turns) for at in span
+    }
+    dropped: set[int] = set()
+    reach = -1  # the last turn with a result for a call that is dropped
+    for turn, span in enumerate(turns[:-1]):
+        if excess_bytes <= 0 and reach < turn:
+            return dropped
+        dropped.update(span)
+        for at in span:
+            excess_bytes -= message_bytes(messages[at])
+            reach = max(reach, *(answered_in.get(id_, -1) for id_ in _calls(messages[at])), -1)
+    return dropped if excess_bytes <= 0 and reach < len(turns) - 1 else None
+
+
+def _turns(messages: Sequence[Message]) -> list[list[int]]:
+    turns: list[list[int]] = [[]]
+    for at, message in enumerate(messages):
+        if message["role"] in _KEPT_ROLES:
+            continue
+        if message["role"] == "user" and turns[-1]:
+            turns.append([])
+        turns[-1].append(at)
+    return turns
+
+
+def _calls(message: Message) -> list[str]:
+    calls = message.get("tool_calls") or ()
+    return [str(call.get("id")) for call in calls if isinstance(call, dict)]
