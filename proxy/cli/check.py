@@ -7,13 +7,20 @@ Credentials are not looked at, so a machine without secrets can check.
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from proxy.cli.exits import DEFAULT_CONFIG, FAILED, USAGE, fail
 from proxy.config.load import LoadedConfig, load
+from proxy.config.pricing import unpriced_targets
 from proxy.config.problems import ConfigProblems, ConfigUnreadable
+from proxy.domain.price import UnpricedPolicy
+
+_UNPRICED: Final = {
+    UnpricedPolicy.REFUSE: "tenants with a budget never get it",
+    UnpricedPolicy.FLAG: "tenants with a budget get it unbounded, and that is marked",
+}
 
 
 def check(
@@ -60,9 +67,16 @@ def _print_summary(config: Path, loaded: LoadedConfig, *, as_json: bool) -> None
         "routes": len(snapshot.routes),
         "tenants": len(snapshot.tenants),
     }
+    unpriced = unpriced_targets(snapshot)
     if as_json:
-        typer.echo(json.dumps({"ok": True, "version": snapshot.version, **counts}, indent=2))
+        found = {"ok": True, "version": snapshot.version, **counts, "unpriced": unpriced}
+        typer.echo(json.dumps(found, indent=2))
         return
+    for target in unpriced:
+        typer.echo(
+            f"Warning: the target {target} has no price: {_UNPRICED[snapshot.unpriced_policy]}.",
+            err=True,
+        )
     listed = ", ".join(
         f"{count} {name.removesuffix('s') if count == 1 else name}"
         for name, count in counts.items()

@@ -5,9 +5,9 @@ in `references`. A spec is what was written; `compile` makes the values of `doma
 Prices become whole nano-dollars on the way in, base URLs the form that paths are appended to.
 """
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from proxy.config.fields import (
     BaseUrl,
@@ -21,7 +21,6 @@ from proxy.config.fields import (
     IdSet,
     ListenAddress,
     Name,
-    NanoUsdPrice,
     Query,
     RedisUrl,
     Reference,
@@ -29,18 +28,14 @@ from proxy.config.fields import (
     Targets,
     Text,
 )
+from proxy.config.price_spec import ModelId, PriceSpec, PricesSpec, Window
 from proxy.config.settings import Limits, Settings
+from proxy.config.spec import Spec, keys_below
 from proxy.domain.catalog import Tier, Timeouts, UsageInStream
 
 _LIMITS = Limits()
 _SETTINGS = Settings()
 _TIMEOUTS = Timeouts()
-
-
-class Spec(BaseModel):
-    """A mapping whose every key is known."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class LimitsSpec(Spec):
@@ -106,10 +101,11 @@ class ProviderSpec(Spec):
     credential: Reference | None = None
     region: Id | None = None
     certifications: IdSet = ()
+    catalog: Id | None = None
     timeouts: TimeoutsSpec = TimeoutsSpec()
     limits: ProviderLimitsSpec = ProviderLimitsSpec()
-    headers: Headers = {}
-    query: Query = {}
+    headers: Headers = Field({})
+    query: Query = Field({})
     tls: ProviderTlsSpec | None = None
     allow_private: Flag = False
 
@@ -120,23 +116,15 @@ class ProviderSpec(Spec):
         return self
 
 
-class PriceSpec(Spec):
-    """`price` of a target, written in dollars, kept in nano-dollars for a million tokens."""
-
-    input_nanousd: NanoUsdPrice = Field(alias="input_usd_per_million")
-    output_nanousd: NanoUsdPrice = Field(alias="output_usd_per_million")
-    cached_input_nanousd: NanoUsdPrice | None = Field(None, alias="cached_input_usd_per_million")
-    cache_write_nanousd: NanoUsdPrice | None = Field(None, alias="cache_write_usd_per_million")
-    reasoning_nanousd: NanoUsdPrice | None = Field(None, alias="reasoning_usd_per_million")
-
-
 class TargetSpec(Spec):
     """An entry of `targets`."""
 
     provider: Name
     model: Text
+    catalog: ModelId | None = None
     price: PriceSpec | None = None
-    context_window_tokens: Annotated[Count, Field(le=100_000_000)] | None = None
+    context_window_tokens: Window | None = None
+    max_output_tokens: Window | None = None
     capabilities: CapabilitySet | None = None
     tier: Tier = Tier.STANDARD
     usage_in_stream: UsageInStream = UsageInStream.ASK
@@ -162,6 +150,7 @@ class ConfigSpec(Spec):
     """A whole file."""
 
     server: ServerSpec = ServerSpec()
+    prices: PricesSpec = PricesSpec()
     providers: Annotated[dict[Id, ProviderSpec], Field(min_length=1)]
     targets: Annotated[dict[Id, TargetSpec], Field(min_length=1)]
     routes: Annotated[dict[Id, RouteSpec], Field(min_length=1)]
@@ -179,15 +168,6 @@ ENTRIES: dict[str, type[Spec]] = {
 
 def keys_at(path: tuple[str | int, ...]) -> list[str]:
     """The keys that the mapping at *path*, one of the schema's own, may have."""
-    spec: type[Spec] = ConfigSpec
     if path and path[0] in ENTRIES:
-        spec, path = ENTRIES[str(path[0])], path[2:]
-    for step in path:
-        spec = _below(spec, str(step))
-    return [field.alias or name for name, field in spec.model_fields.items()]
-
-
-def _below(spec: type[Spec], key: str) -> type[Spec]:
-    annotation = spec.model_fields[key].annotation
-    kinds = get_args(annotation) or (annotation,)
-    return next(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Spec))
+        return keys_below(ENTRIES[str(path[0])], path[2:])
+    return keys_below(ConfigSpec, path)

@@ -94,7 +94,8 @@ class Target:
     """One model at one provider. `capabilities` None: not stated, so nothing is ruled out.
 
     A target with an `embedding_space` serves embeddings and nothing else; one without serves
-    chat (and completions where it has that capability).
+    chat (and completions where it has that capability). `price` None: nobody stated one, so what
+    it costs is not known; that of a day, where the catalogue has several.
     """
 
     id: str
@@ -106,6 +107,7 @@ class Target:
     tier: Tier = Tier.STANDARD
     usage_in_stream: UsageInStream = UsageInStream.ASK
     embedding_space: str | None = None
+    max_output_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ def price_at(prices: Sequence[DatedPrice], day: int) -> Price | None:
 
 def cost_of(usage: Usage, price: Price, *, batch: bool = False) -> NanoUsd:
     """What *usage* costs at *price*, rounded up once, to whole nano-dollars."""
-    rates = _rates_for(usage.prompt_tokens, price) if price.tiers else price
+    rates = rates_for(usage.prompt_tokens, price) if price.tiers else price
     cached = _or(rates.cached_input_nanousd, rates.input_nanousd)
     written = _or(rates.cache_write_nanousd, rates.input_nanousd)
     reasoning = _or(rates.reasoning_nanousd, rates.output_nanousd)
@@ -91,7 +91,8 @@ def cost_of(usage: Usage, price: Price, *, batch: bool = False) -> NanoUsd:
     return NanoUsd(-(-total // TOKENS_PER_PRICE))
 
 
-def _rates_for(prompt_tokens: int, price: Price) -> Price:
+def rates_for(prompt_tokens: int, price: Price) -> Price:
+    """What *price* charges for a call with so long a prompt: itself, or the price of a tier."""
     for tier in reversed(price.tiers):
         if prompt_tokens > tier.above_tokens:
             return tier.price

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from proxy.domain.catalog import Provider, Route, Target
+from proxy.domain.price import UnpricedPolicy
 from proxy.domain.tenant import Tenant
 
 
@@ -12,6 +13,7 @@ class Snapshot:
     """One version of the routing config, checked and indexed.
 
     `version` is a hash of its content; every decision, log line and reply names it.
+    `unpriced_policy` says what becomes of targets without a price for tenants with a budget.
     """
 
     version: str
@@ -19,6 +21,7 @@ class Snapshot:
     targets: Mapping[str, Target]
     routes: Mapping[str, Route]
     tenants: Mapping[str, Tenant]
+    unpriced_policy: UnpricedPolicy = UnpricedPolicy.REFUSE
 
     def routes_of(self, tenant: Tenant) -> list[Route]:
         """The routes that *tenant* may ask for, in the config's order."""

@@ -1,0 +1,28 @@
+"""What every part of a config file is checked by. Pure."""
+
+from typing import get_args
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Spec(BaseModel):
+    """A mapping whose every key is known."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def keys_below(spec: type[Spec], path: tuple[str | int, ...]) -> list[str]:
+    """The keys that the mapping at *path* below *spec* may have; a step that is a number enters
+    a list, all of whose items are of one kind.
+    """
+    for step in path:
+        if isinstance(step, str):
+            spec = _below(spec, step)
+    return [field.alias or name for name, field in spec.model_fields.items()]
+
+
+def _below(spec: type[Spec], key: str) -> type[Spec]:
+    named = (field for name, field in spec.model_fields.items() if key in {name, field.alias})
+    annotation = next(named).annotation
+    kinds = get_args(annotation) or (annotation,)
+    return next(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Spec))
