@@ -231,8 +231,8 @@ def test_any_price_is_at_most_half_a_nanodollar_off(per_token: Decimal) -> None:
 @pytest.mark.parametrize(
     "content",
     [
-        b"", b"[]", b"5", b"{}", b'{"a": 1}', b'{"data": {}}', b'{"data": [{"id": "a/m", "pricing": {"prompt": null}}]}',
-        b"\xff", b"{" * 100_000,
+        b"", b"[]", b"5", b"{}", b'{"a": 1}', b'{"data": {}}', b"\xff", b"{" * 100_000,
+        b'{"data": [{"id": "a/m", "pricing": {"prompt": null}}]}',
         b'{"a": 1e99999999999999999999}', b'{"a": ' + b"9" * 5000 + b"}",
     ],
 )  # fmt: skip
