@@ -84,7 +84,7 @@ def push(
 ) -> None:
     """Give the catalogue to the gateways that run: prices hold from their next decisions on.
 
-    Within seconds, without a restart. Needs the Redis that the config names. Exit code 1 if the
+    Within two seconds, without a restart. Needs the Redis that the config names. Exit code 1 if the
     catalogue has a problem or Redis does not answer.
     """
     catalogue = replace(_catalogue(file), as_of=_now())

@@ -30,7 +30,7 @@ OLD_KEPT_S: Final = 3600
 """For a replica that was told of a version just before the next one came."""
 
 LEASE_MS: Final = 600_000
-POLL_S: Final = 5.0
+POLL_S: Final = 1.0
 _MS_OF_HOUR: Final = 3_600_000
 _MS_OF_DAY: Final = 86_400_000
 
