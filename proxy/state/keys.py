@@ -10,7 +10,7 @@
 | `pm:{keys}:pepper_fingerprint` | string: that of the pepper which the hashes are made with | kept | store | store |
 | `pm:{prices}:version` | string: which price catalogue holds | kept | prices | prices |
 | `pm:{prices}:c:<version>` | string: the text of a catalogue | kept while it holds, then an hour | prices | prices |
-| `pm:{prices}:fetched` | string: when the price feed was last fetched, ms | kept | prices | prices |
+| `pm:{prices}:fetched` | string: the replica that fetched the price feed last | until it is due again | prices | prices |
 | `pm:{prices}:lease` | string: the replica that fetches it | ten minutes | prices | prices |
 
 The braces are a hash tag: all keys of one tag live in one slot of a Redis Cluster, so that a

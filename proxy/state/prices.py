@@ -63,19 +63,19 @@ class PriceStore:
         )
         return version
 
-    async def is_due(self, now_ms: UnixMs, every_ms: int) -> bool:
-        """Whether the last fetch that went well lies *every_ms* back."""
-        (at,) = await self._connection.call(("GET", PRICES_FETCHED))
-        return at is None or not str(at).isdigit() or now_ms - int(at) >= every_ms
+    async def is_due(self) -> bool:
+        """Whether the time that the last good fetch was to serve has passed, by Redis' clock."""
+        (kept,) = await self._connection.call(("EXISTS", PRICES_FETCHED))
+        return not kept
 
     async def claim(self, owner: str) -> bool:
         """Whether this replica may fetch now, and no other for LEASE_MS."""
         (won,) = await self._connection.call(("SET", PRICES_LEASE, owner, "NX", "PX", LEASE_MS))
         return won is not None
 
-    async def fetched(self, now_ms: UnixMs) -> None:
-        """A fetch went well."""
-        await self._connection.call(("SET", PRICES_FETCHED, now_ms))
+    async def fetched(self, by: str, for_ms: int) -> None:
+        """A fetch by the replica *by* went well; none is due for so long."""
+        await self._connection.call(("SET", PRICES_FETCHED, by, "PX", for_ms))
 
 
 def version_of(text: str) -> str:
@@ -169,24 +169,22 @@ class PriceKeeper:
 
     async def _fetch_in_turn(self, schedule: Schedule) -> bool:
         """Whether there is a new catalogue by this replica's doing."""
-        now_ms = self._unix_ms()
-        if not await self._store.is_due(now_ms, schedule.every_h * _MS_OF_HOUR):
-            return False
-        if not await self._store.claim(schedule.owner):
+        if not await self._store.is_due() or not await self._store.claim(schedule.owner):
             return False
         try:
             content = await schedule.fetch()
-            revision = await asyncio.to_thread(self._revised, content, schedule, now_ms)
+            revision = await asyncio.to_thread(self._revised, content, schedule)
         except (FetchFailedError, FeedUnreadableError) as error:
             self._listener.failed(f"the price list {error}")
             return False
         if revision.taken:
             await self._store.publish(render(revision.catalogue))
-        await self._store.fetched(now_ms)
+        await self._store.fetched(schedule.owner, schedule.every_h * _MS_OF_HOUR)
         self._listener.synced(revision)
         return bool(revision.taken)
 
-    def _revised(self, content: bytes, schedule: Schedule, now_ms: UnixMs) -> Revision:
+    def _revised(self, content: bytes, schedule: Schedule) -> Revision:
+        now_ms = self._unix_ms()
         current = self._of_file if self._shared is None else joined(self._of_file, self._shared)
         terms = Terms(_day(now_ms), moment_of(now_ms), schedule.jump_percent)
         return revise(current, read_feed(content), terms)
