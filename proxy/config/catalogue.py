@@ -18,7 +18,7 @@ from proxy.units import NANOUSD_PER_USD
 HEADER: Final = """\
 # The price catalogue: public list prices, in US dollars for a million tokens.
 # `pointsman prices sync` renews it; a model with `override: true` is yours and is left alone.
-# One model a line, please: that is read ten times as fast. docs/prices.md has the format.
+# Keep one model a line: that form is read fastest. docs/prices.md tells more.
 """
 _ENTRY: Final = re.compile(r"  ([A-Za-z0-9][^ ]*): \{")
 CLASSES: Final = ("input", "output", "cached_input", "cache_write", "reasoning")

@@ -3,9 +3,10 @@
 I/O: `load_catalogue` reads one file. The rest is pure.
 
 Two readers, one meaning. A catalogue as `catalogue.render` writes it, one model a line, is turned
-into JSON line by line, which costs a tenth of reading YAML; whatever is not exactly of that form,
-and whatever has any problem, is read again by the config's own YAML reader, which knows places
-and words for problems. So the fast one may refuse at will and never has to explain.
+into JSON, which costs a third of reading it as YAML (0.06 s of CPU for 861 models, not 0.2 s).
+Whatever is not exactly of that form, and whatever has any problem, is read again by the config's
+own YAML reader, which knows places and words for problems. So the fast one may refuse at will and
+never has to explain.
 """
 
 import json
