@@ -10,9 +10,10 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import TypeVar, cast
+from uuid import uuid4
 
 from proxy.config.credentials import CredentialProblem, resolve, reveal
-from proxy.config.load import LoadedConfig
+from proxy.config.load import LoadedConfig, Pricing
 from proxy.deadlines import Deadlines
 from proxy.domain.snapshot import Snapshot
 from proxy.execution.executor import Executor
@@ -21,18 +22,21 @@ from proxy.pipeline import Pipeline
 from proxy.ports import Provider
 from proxy.providers.http1_transport import Http1Transport
 from proxy.providers.openai import OpenAIProvider
+from proxy.providers.price_fetch import FeedUnavailableError, fetch_feed
 from proxy.server.app import Gateway, Operations
 from proxy.server.lifecycle import Lifecycle
 from proxy.server.runner import GatewayRunner
 from proxy.server.tls import TlsFiles
 from proxy.state.connection import Connection, StateUnavailableError, address_of, check_server
 from proxy.state.keyring import KeyRing, RingHooks
+from proxy.state.prices import FetchFailedError, PriceKeeper, PriceStore, Schedule
 from proxy.state.store import check_pepper
 from proxy.state.tokens import Pepper
 from proxy.tasks import Supervisor
 from proxy.telemetry.lines import LineWriter
 from proxy.telemetry.logs import failure_fields, log_event, log_failure
 from proxy.telemetry.metrics import Metrics
+from proxy.telemetry.price_news import PriceNews
 from proxy.telemetry.recorder import LogRecorder
 from proxy.units import LoopSeconds, UnixMs
 from proxy.wire.limits import Caps
@@ -57,8 +61,8 @@ class SystemClock:
         return UnixMs(int(time.time() * 1000))
 
 
-class FileSnapshots:
-    """The one snapshot that the config file gave (implements `ports.Snapshots`)."""
+class SnapshotHolder:
+    """The snapshot in force: the config file's, until it is replaced (`ports.SnapshotSlot`)."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
@@ -67,6 +71,10 @@ class FileSnapshots:
     def current(self) -> Snapshot:
         """That snapshot."""
         return self._snapshot
+
+    def replace(self, snapshot: Snapshot) -> None:
+        """Put *snapshot* in force, whole."""
+        self._snapshot = snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +158,14 @@ async def gateway_parts(
             _ = supervisor.start("metrics", metrics.keep_fresh())
         if tls is not None:
             _ = supervisor.start("tls files", tls.watch(_report_tls))
+        snapshots = SnapshotHolder(config.snapshot)
+        if config.pricing is not None:
+            news = PriceNews(config.pricing, snapshots, metrics)
+            _start_prices(running, config.pricing, secrets, supervisor, news)
         books = Books(LogRecorder(lines, console=log.for_people), metrics, clock)
         pipeline = Pipeline(
             keyring=keyring,
-            snapshots=FileSnapshots(config.snapshot),
+            snapshots=snapshots,
             executor=Executor(
                 _start_providers(running, config.snapshot, secrets), clock, Deadlines()
             ),
@@ -241,6 +253,40 @@ async def _start_keyring(
     except TimeoutError:
         pass  # it goes on trying, and has said so; keys that need Redis get 503 until then
     return keyring
+
+
+def _start_prices(
+    running: AsyncExitStack,
+    pricing: Pricing,
+    secrets: Secrets,
+    supervisor: Supervisor,
+    news: PriceNews,
+) -> None:
+    connection = Connection(secrets.redis_url, max_connections=1)
+    running.push_async_callback(connection.close)
+    sync = pricing.config.prices.sync
+    keeper = PriceKeeper(
+        PriceStore(connection),
+        pricing.catalogue,
+        news,
+        unix_ms=SystemClock().unix_ms,
+        schedule=None
+        if sync is None
+        else Schedule(
+            partial(_fetch_prices, sync.feed),
+            sync.every_h,
+            pricing.config.prices.jump_percent,
+            owner=uuid4().hex,
+        ),
+    )
+    _ = supervisor.start("prices", keeper.run())
+
+
+async def _fetch_prices(url: str) -> bytes:
+    try:
+        return await fetch_feed(url)
+    except FeedUnavailableError as error:
+        raise FetchFailedError(str(error)) from error
 
 
 def _start_providers(

@@ -1,7 +1,7 @@
 """What the inside needs from the outside. Protocols and the values they pass; no code.
 
 The implementations: Provider and Reply in `providers/`, Exchange and Sink in `server/`, KeyRing
-in `state/keyring`, Recorder and Meter in `telemetry/`, Snapshots and Clock in `assembly`.
+in `state/keyring`, Recorder and Meter in `telemetry/`, SnapshotSlot and Clock in `assembly`.
 """
 
 from collections.abc import Mapping
@@ -270,6 +270,13 @@ class Snapshots(Protocol):
     @property
     def current(self) -> Snapshot:
         """The newest whole snapshot, from memory."""
+
+
+class SnapshotSlot(Snapshots, Protocol):
+    """Where a new snapshot is put in force."""
+
+    def replace(self, snapshot: Snapshot) -> None:
+        """*snapshot* is what decisions see from now on; those under way keep theirs."""
 
 
 class Recorder(Protocol):

@@ -15,6 +15,7 @@ import orjson
 from aiohttp import web
 
 from proxy.assembly import Log, Secrets, gateway_parts
+from proxy.config.catalogue import Catalogue
 from proxy.config.load import LoadedConfig, parse
 from proxy.server.runner import GatewayRunner
 from proxy.server.serve import bind
@@ -135,11 +136,13 @@ async def running_gateway(
     config_text: str | None = None,
     names: Iterable[str] = NAMES,
     tls: TlsFiles | None = None,
+    catalogue: Catalogue | None = None,
     **server: Any,
 ) -> AsyncIterator[GatewayUnderTest]:
     """A gateway that serves for as long as the block runs.
 
     *config_text*: in place of `gateway_yaml`, with `{first}` and so on for the providers' URLs.
+    *catalogue*: in place of the file that the config names as `prices.file`.
     *server*: replaces single settings, those of `Limits` by name.
     """
     providers = {name: SimulatedProvider(DEFAULT_MODELS, seed=7) for name in names}
@@ -147,7 +150,8 @@ async def running_gateway(
         text = gateway_yaml(simulator)
         if config_text is not None:
             text = dedent(config_text).format(**simulator.urls)
-        loaded = _with(parse(text.encode(), "test.yaml"), server)
+        read = None if catalogue is None else lambda _: catalogue
+        loaded = _with(parse(text.encode(), "test.yaml", read), server)
         credentials = {id_: f"sk-{secrets.token_hex(16)}" for id_ in loaded.snapshot.providers}
         lines = KeptLines()
         parts = gateway_parts(

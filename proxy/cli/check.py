@@ -7,13 +7,20 @@ Credentials are not looked at, so a machine without secrets can check.
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from proxy.cli.exits import DEFAULT_CONFIG, FAILED, USAGE, fail
 from proxy.config.load import LoadedConfig, load
+from proxy.config.pricing import unpriced_targets
 from proxy.config.problems import ConfigProblems, ConfigUnreadable
+from proxy.domain.price import UnpricedPolicy
+
+_UNPRICED: Final = {
+    UnpricedPolicy.REFUSE: "tenants with a budget never get it",
+    UnpricedPolicy.FLAG: "tenants with a budget get it unbounded, and that is marked",
+}
 
 _SINGULAR = {
     "providers": "provider",
@@ -74,13 +81,19 @@ def _print_summary(config: Path, loaded: LoadedConfig, *, as_json: bool) -> None
         "tenants": len(snapshot.tenants),
         "policies": len(snapshot.policies.rules),
     }
+    unpriced = unpriced_targets(snapshot)
     if as_json:
         warnings = [asdict(warning) for warning in loaded.warnings]
-        summary = {"ok": True, "version": snapshot.version, **counts, "warnings": warnings}
-        typer.echo(json.dumps(summary, indent=2))
+        found = {"ok": True, "version": snapshot.version, **counts}
+        found |= {"warnings": warnings, "unpriced": unpriced}
+        typer.echo(json.dumps(found, indent=2))
         return
     for warning in loaded.warnings:
         typer.echo(f"warning: {warning}")
+    for target in unpriced:
+        typer.echo(
+            f"warning: the target {target} has no price: {_UNPRICED[snapshot.unpriced_policy]}."
+        )
     listed = ", ".join(
         f"{count} {_SINGULAR[name] if count == 1 else name}" for name, count in counts.items()
     )

@@ -7,6 +7,7 @@ import typer
 from proxy.cli.check import check
 from proxy.cli.demo import demo
 from proxy.cli.keys import keys
+from proxy.cli.prices import prices
 from proxy.cli.serve import serve
 from proxy.cli.simulate import simulate
 
@@ -51,6 +52,7 @@ app = typer.Typer(
 app.command()(serve)
 app.command()(check)
 app.add_typer(keys, name="keys")
+app.add_typer(prices, name="prices")
 app.command()(simulate)
 app.command()(demo)
 

@@ -20,8 +20,13 @@ _KEY = "[key]"
 _WORD = re.compile(r"'([^']*)'")
 
 
-def schema_faults(root: Node, error: ValidationError) -> Iterator[Fault]:
-    """The problems of *error*, but for those that follow from what was reported already."""
+def schema_faults(
+    root: Node, error: ValidationError, keys_at: Callable[[Path], list[str]] = keys_at
+) -> Iterator[Fault]:
+    """The problems of *error*, but for those that follow from what was reported already.
+
+    *keys_at* says which keys the mapping at a path may have.
+    """
     for detail in error.errors(include_url=False):
         if detail["type"] == "too_short" and detail["input"]:
             continue  # pydantic counts what is valid; each part that is not has its own fault
@@ -30,10 +35,10 @@ def schema_faults(root: Node, error: ValidationError) -> Iterator[Fault]:
         if len(path) > 1 and path[-1] == _KEY:
             path, at_key = path[:-1], True
         if (mark := locate(root, path, at_key=at_key)) is not None:
-            yield Fault(mark, path, _message(detail, path))
+            yield Fault(mark, path, _message(detail, path, keys_at))
 
 
-def _message(detail: ErrorDetails, path: Path) -> str:
+def _message(detail: ErrorDetails, path: Path, keys_at: Callable[[Path], list[str]]) -> str:
     if detail["type"] == "extra_forbidden":
         known = keys_at(path[:-1])
         near = did_you_mean(str(path[-1]), known)

@@ -2,17 +2,22 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
 from proxy.config.addresses import listen_address
+from proxy.config.catalogue import UNKNOWN, Catalogue, Model
 from proxy.config.policy_rules import degrade_of, rule_of, weights_of
+from proxy.config.price_spec import price_of
+from proxy.config.pricing import models_of
 from proxy.config.schema import ConfigSpec, ProviderSpec, ServerSpec, TargetSpec
 from proxy.config.settings import Limits, Settings, Tls
 from proxy.domain.catalog import Provider, Route, Target, Timeouts
 from proxy.domain.policies import policies_of
-from proxy.domain.price import Price
+from proxy.domain.price import price_at
 from proxy.domain.snapshot import Snapshot
 from proxy.domain.tenant import Tenant
 
@@ -36,14 +41,17 @@ def settings_of(server: ServerSpec) -> Settings:
     )
 
 
-def snapshot_of(config: ConfigSpec) -> Snapshot:
+def snapshot_of(config: ConfigSpec, catalogue: Catalogue | None = None, day: int = 0) -> Snapshot:
     """The routing config that *config* writes; `references` has found nothing wrong with it.
 
-    A route's targets, and a target's provider, are the very objects of the indexes.
+    A route's targets, and a target's provider, are the very objects of the indexes. What a target
+    does not say itself it takes from its model in *catalogue*, at the prices of *day*.
     """
+    found = {} if catalogue is None else models_of(config, catalogue)
     providers = {id: _provider(id, spec) for id, spec in config.providers.items()}
     targets = {
-        id: _target(id, spec, providers[spec.provider]) for id, spec in config.targets.items()
+        id: _target(id, spec, providers[spec.provider], found.get(id), day)
+        for id, spec in config.targets.items()
     }
     routes = {
         id: Route(
@@ -62,7 +70,7 @@ def snapshot_of(config: ConfigSpec) -> Snapshot:
         for id, spec in config.tenants.items()
     }
     return Snapshot(
-        version=version_of(config),
+        version=version_of(config, [targets[id] for id in sorted(found)]),
         providers=MappingProxyType(providers),
         targets=MappingProxyType(targets),
         routes=MappingProxyType(routes),
@@ -72,18 +80,36 @@ def snapshot_of(config: ConfigSpec) -> Snapshot:
             tuple(routes.values()),
             tool_loop_stays=config.built_in_rules.tool_loop_stays,
         ),
+        unpriced_policy=config.prices.unpriced,
     )
 
 
-def version_of(config: ConfigSpec) -> str:
-    """A hash of the routing part as it is understood, defaults filled in.
+def version_of(config: ConfigSpec, catalogued: Sequence[Target] = ()) -> str:
+    """A hash of the routing part as it is understood, defaults filled in, and of the targets that
+    took something from the catalogue.
 
-    Comments, the order of sections and entries, the writing of a number and the `server` part
-    do not change it; anything that could change an answer or its price does.
+    Comments, the order of sections and entries, the writing of a number, the `server` part and
+    where prices come from do not change it; anything that could change an answer or its price
+    does.
     """
-    routing = config.model_dump(mode="json", exclude={"server"})
-    canonical = json.dumps(routing, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    routing = config.model_dump(mode="json", exclude={"server": True, "prices": {"file", "sync"}})
+    taken = {target.id: _taken(target) for target in catalogued}
+    canonical = json.dumps(
+        [routing, taken] if taken else routing,
+        sort_keys=True,
+        separators=(",", ":"),
+        ensure_ascii=True,
+    )
     return hashlib.sha256(canonical.encode()).hexdigest()[:VERSION_CHARS]
+
+
+def _taken(target: Target) -> list[object]:
+    return [
+        None if target.price is None else asdict(target.price),
+        target.context_window_tokens,
+        target.max_output_tokens,
+        None if target.capabilities is None else sorted(target.capabilities),
+    ]
 
 
 def _provider(id: str, spec: ProviderSpec) -> Provider:
@@ -104,17 +130,21 @@ def _provider(id: str, spec: ProviderSpec) -> Provider:
     )
 
 
-def _target(id: str, spec: TargetSpec, provider: Provider) -> Target:
+def _target(id: str, spec: TargetSpec, provider: Provider, model: Model | None, day: int) -> Target:
+    known = UNKNOWN if model is None else model
     return Target(
         id=id,
         provider=provider,
         model=spec.model,
-        price=Price(**spec.price.model_dump()) if spec.price else None,
-        context_window_tokens=spec.context_window_tokens,
-        capabilities=None if spec.capabilities is None else frozenset(spec.capabilities),
+        price=price_of(spec.price) if spec.price else price_at(known.prices, day),
+        context_window_tokens=spec.context_window_tokens or known.context_window_tokens,
+        capabilities=(
+            known.capabilities if spec.capabilities is None else frozenset(spec.capabilities)
+        ),
         tier=spec.tier,
         usage_in_stream=spec.usage_in_stream,
         embedding_space=spec.embedding_space,
+        max_output_tokens=spec.max_output_tokens or known.max_output_tokens,
         tags=frozenset(spec.tags),
         quality=MappingProxyType(dict(spec.quality)),
     )

@@ -5,10 +5,9 @@ Checks raise ValueError; the message says what to do and never repeats the value
 
 import re
 from decimal import Decimal
-from fractions import Fraction
 from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict
+from pydantic import AfterValidator, BeforeValidator, Field, Strict
 
 from proxy.config.addresses import endpoint_base, listen_address, redis_url
 from proxy.config.credentials import is_reference
@@ -47,12 +46,6 @@ _OF_THE_CONNECTION = frozenset(
 _SECRET_HEADERS = frozenset(
     {"authorization", "proxy-authorization", "cookie", "api-key", "x-api-key", "x-goog-api-key"}
 )
-
-
-class Spec(BaseModel):
-    """A mapping whose every key is known."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def identifier(text: str) -> str:
@@ -103,10 +96,12 @@ def nanousd_of(value: object) -> int:
     usd = number_of(value)
     if not 0 <= usd <= MAX_PRICE_USD:
         raise ValueError(f"must be a price between 0 and {MAX_PRICE_USD} dollars")
-    nanousd = Fraction(usd) * NANOUSD_PER_USD
-    if nanousd.denominator != 1:
+    # In whole numbers, not as a Fraction: a catalogue has thousands of prices.
+    numerator, denominator = usd.as_integer_ratio()
+    nanousd, rest = divmod(numerator * NANOUSD_PER_USD, denominator)
+    if rest:
         raise ValueError("must not be finer than a nano-dollar: at most 9 decimals")
-    return nanousd.numerator
+    return nanousd
 
 
 def _reference(text: str) -> str:

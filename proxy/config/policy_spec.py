@@ -16,7 +16,6 @@ from proxy.config.fields import (
     HeaderToMatch,
     Id,
     Name,
-    Spec,
     Text,
     nanousd_of,
     number_of,
@@ -24,6 +23,7 @@ from proxy.config.fields import (
     sorted_set,
 )
 from proxy.config.near import did_you_mean
+from proxy.config.spec import Spec
 from proxy.domain.catalog import DEFAULT_QUALITY, Capability, Tier
 from proxy.domain.labels import Kind, LatencyClass, Origin, OutputType, Risk, Sensitivity, Workload
 from proxy.domain.rules import DegradeStep, LogLevel, Strategy, Term

@@ -1,6 +1,13 @@
 """What is wrong with a config file: where it stands and what to do about it. Pure."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
+
+from proxy.config.document import START, Fault, written
+
+MAX_PROBLEMS: Final = 1000
+"""More are not looked for: a config may be hostile, and nobody reads so far."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -31,3 +38,17 @@ class ConfigProblems(Exception):  # noqa: N818 - many problems, one exception
 
 class ConfigUnreadable(ConfigProblems):
     """The file is missing, or may not be read."""
+
+
+def problems_at(file: str, faults: Iterable[Fault]) -> tuple[Problem, ...]:
+    """*faults* as problems of *file*, each once, in the file's order."""
+    problems = sorted(
+        {
+            Problem(file, fault.mark.line, fault.mark.column, written(fault.path), fault.message)
+            for fault in faults
+        }
+    )
+    if len(problems) > MAX_PROBLEMS:
+        more = f"has more problems than these {MAX_PROBLEMS}; mend them first"
+        problems[MAX_PROBLEMS:] = [Problem(file, START.line, START.column, "", more)]
+    return tuple(problems)

@@ -5,8 +5,7 @@ in `references`. A spec is what was written; `compile` makes the values of `doma
 Prices become whole nano-dollars on the way in, base URLs the form that paths are appended to.
 """
 
-from collections.abc import Iterator
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -22,12 +21,10 @@ from proxy.config.fields import (
     IdSet,
     ListenAddress,
     Name,
-    NanoUsdPrice,
     Query,
     RedisUrl,
     Reference,
     Seconds,
-    Spec,
     Targets,
     Text,
 )
@@ -39,7 +36,9 @@ from proxy.config.policy_spec import (
     Quality,
     Weights,
 )
+from proxy.config.price_spec import ModelId, PriceSpec, PricesSpec, Window
 from proxy.config.settings import Limits, Settings
+from proxy.config.spec import Spec, keys_below
 from proxy.domain.catalog import Tier, Timeouts, UsageInStream
 from proxy.domain.rules import Strategy
 
@@ -111,6 +110,7 @@ class ProviderSpec(Spec):
     credential: Reference | None = None
     region: Id | None = None
     certifications: IdSet = ()
+    catalog: Id | None = None
     timeouts: TimeoutsSpec = TimeoutsSpec()
     limits: ProviderLimitsSpec = ProviderLimitsSpec()
     headers: Headers = Field(default_factory=dict)
@@ -126,23 +126,15 @@ class ProviderSpec(Spec):
         return self
 
 
-class PriceSpec(Spec):
-    """`price` of a target, written in dollars, kept in nano-dollars for a million tokens."""
-
-    input_nanousd: NanoUsdPrice = Field(alias="input_usd_per_million")
-    output_nanousd: NanoUsdPrice = Field(alias="output_usd_per_million")
-    cached_input_nanousd: NanoUsdPrice | None = Field(None, alias="cached_input_usd_per_million")
-    cache_write_nanousd: NanoUsdPrice | None = Field(None, alias="cache_write_usd_per_million")
-    reasoning_nanousd: NanoUsdPrice | None = Field(None, alias="reasoning_usd_per_million")
-
-
 class TargetSpec(Spec):
     """An entry of `targets`."""
 
     provider: Name
     model: Text
+    catalog: ModelId | None = None
     price: PriceSpec | None = None
-    context_window_tokens: Annotated[Count, Field(le=100_000_000)] | None = None
+    context_window_tokens: Window | None = None
+    max_output_tokens: Window | None = None
     capabilities: CapabilitySet | None = None
     tier: Tier = Tier.STANDARD
     usage_in_stream: UsageInStream = UsageInStream.ASK
@@ -173,6 +165,7 @@ class ConfigSpec(Spec):
     """A whole file."""
 
     server: ServerSpec = ServerSpec()
+    prices: PricesSpec = PricesSpec()
     providers: Annotated[dict[Id, ProviderSpec], Field(min_length=1)]
     targets: Annotated[dict[Id, TargetSpec], Field(min_length=1)]
     routes: Annotated[dict[Id, RouteSpec], Field(min_length=1)]
@@ -192,24 +185,6 @@ ENTRIES: dict[str, type[Spec]] = {
 
 def keys_at(path: tuple[str | int, ...]) -> list[str]:
     """The keys that the mapping at *path*, one of the schema's own, may have."""
-    spec: type[Spec] = ConfigSpec
     if path and path[0] in ENTRIES:
-        spec, path = ENTRIES[str(path[0])], path[2:]
-    for step in path:
-        if isinstance(step, str):  # an item of a list is of its list's kind
-            spec = _below(spec, step)
-    return [field.alias or name for name, field in spec.model_fields.items()]
-
-
-def _below(spec: type[Spec], key: str) -> type[Spec]:
-    (annotation,) = [
-        field.annotation for name, field in spec.model_fields.items() if key in (name, field.alias)
-    ]
-    return next(_specs_in(annotation))
-
-
-def _specs_in(annotation: object) -> Iterator[type[Spec]]:
-    if isinstance(annotation, type) and issubclass(annotation, Spec):
-        yield annotation
-    for inner in get_args(annotation):
-        yield from _specs_in(inner)
+        return keys_below(ENTRIES[str(path[0])], path[2:])
+    return keys_below(ConfigSpec, path)

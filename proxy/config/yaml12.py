@@ -70,7 +70,7 @@ _HINTS: Final = (
 )
 
 
-def read_yaml(content: bytes) -> tuple[Node | None, list[Fault]]:
+def read_yaml(content: bytes, max_nodes: int = MAX_NODES) -> tuple[Node | None, list[Fault]]:
     """The tree of *content* and what is wrong with it; no tree if the syntax is broken."""
     try:
         text = content.decode("utf-8-sig")
@@ -81,7 +81,7 @@ def read_yaml(content: bytes) -> tuple[Node | None, list[Fault]]:
         mark = _mark_after(text[: odd.start()])
         code = f"U+{ord(odd[0]):04X}"
         return None, [Fault(mark, (), f"holds the control character {code}; remove it")]
-    return _Composer(text).compose()
+    return _Composer(text, max_nodes).compose()
 
 
 def value_of(text: str) -> Value | None:
@@ -116,10 +116,11 @@ class _Refused(Exception):  # noqa: N818 - it stops the reading; the fault is th
 class _Composer:
     """Builds the tree from libyaml's events, which bear no meaning yet."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, max_nodes: int) -> None:
         self._events: Iterator[Event] = yaml.parse(text, Loader=yaml.CSafeLoader)
         self._faults: list[Fault] = []
         self._nodes = 0
+        self._max_nodes = max_nodes
 
     def compose(self) -> tuple[Node | None, list[Fault]]:
         try:
@@ -159,8 +160,8 @@ class _Composer:
 
     def _count(self, event: Event, path: Path) -> None:
         self._nodes += 1
-        if self._nodes > MAX_NODES:
-            raise _Refused(Fault(_mark(event), (), f"holds more than {MAX_NODES} values"))
+        if self._nodes > self._max_nodes:
+            raise _Refused(Fault(_mark(event), (), f"holds more than {self._max_nodes} values"))
         if len(path) > MAX_DEPTH:
             raise _Refused(Fault(_mark(event), (), f"nests deeper than {MAX_DEPTH} levels"))
 

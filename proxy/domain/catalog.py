@@ -103,8 +103,8 @@ class Target:
 
     A target with an `embedding_space` serves embeddings and nothing else; one without serves
     chat (and completions where it has that capability). `price` None: nobody stated one, so what
-    it costs is not known. `quality` is the operators' figure, from 0 to 1, by workload and
-    DEFAULT_QUALITY.
+    it costs is not known; that of a day, where the catalogue has several. `quality` is the
+    operators' figure, from 0 to 1, by workload and DEFAULT_QUALITY.
     """
 
     id: str

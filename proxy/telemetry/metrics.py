@@ -41,6 +41,10 @@ ANSWERED: Final = "answered"
 
 TOKEN_CLASSES: Final = ("prompt", "cached", "cache_write", "completion", "reasoning")
 
+FETCHED: Final = "fetched"
+NOT_FETCHED: Final = "failed"
+PRICE_FATES: Final = ("taken", "held", "refused")
+
 
 class _Alike(NamedTuple):
     """What requests that are counted alike have in common."""
@@ -107,6 +111,8 @@ class Metrics:
         self._cost = self._counter(series.COST)
         self._maybe_cost = self._counter(series.MAYBE_COST)
         self._keyring = self._counter(series.KEYRING)
+        self._price_fetches = self._counter(series.PRICE_FETCHES)
+        self._price_models = self._counter(series.PRICE_MODELS)
         self._lines_lost = self._counter(series.LINES_LOST)
         self._in_flight = self._gauge(series.IN_FLIGHT)
         self._config = self._gauge(series.CONFIG)
@@ -195,6 +201,16 @@ class Metrics:
     def lines_lost(self, count: int) -> None:
         """*count* log lines could not be written."""
         self._lines_lost.inc(count)
+
+    def prices_fetched(self, *, taken: int, held: int, refused: int) -> None:
+        """A price list was fetched; so many of its models were taken, held back, refused."""
+        self._price_fetches.labels(FETCHED).inc()
+        for fate, count in zip(PRICE_FATES, (taken, held, refused), strict=True):
+            self._price_models.labels(fate).inc(count)
+
+    def prices_not_fetched(self) -> None:
+        """A price list could not be fetched, or not be read."""
+        self._price_fetches.labels(NOT_FETCHED).inc()
 
     def config_in_force(self, version: str) -> None:
         """The routing config *version* decides from now on."""

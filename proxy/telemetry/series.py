@@ -78,6 +78,14 @@ KEYRING: Final = Count(
     "What the ring of API keys did: hits, lookups, refused, changes, drops.",
     ("event",),
 )
+PRICE_FETCHES: Final = Count(
+    "pointsman_price_fetches_total", "Fetches of the price list by this process.", ("result",)
+)
+PRICE_MODELS: Final = Count(
+    "pointsman_price_models_total",
+    "Models of fetched price lists that differed, by what became of them.",
+    ("fate",),
+)
 LINES_LOST: Final = Count("pointsman_log_lines_lost_total", "Log lines that could not be written.")
 IN_FLIGHT: Final = Level("pointsman_requests_in_flight", "Requests under way.", "livesum")
 BUILD: Final = Level(
@@ -97,6 +105,8 @@ ALL: Final[tuple[Count | Level | Spread, ...]] = (
     COST,
     MAYBE_COST,
     KEYRING,
+    PRICE_FETCHES,
+    PRICE_MODELS,
     LINES_LOST,
     IN_FLIGHT,
     BUILD,

@@ -149,17 +149,18 @@ def test_config_page_states_the_defaults() -> None:
 
 
 def default_of(key: str) -> object:
-    """What *key* is where a config does not say."""
+    """What *key* is where a config does not say it, or not more of its section than is required."""
     section, *steps = key.replace(".ID.", ".").split(".")
     spec: type[BaseModel] = ENTRIES.get(section) or ConfigSpec
-    path = steps if section in ENTRIES else [section, *steps]
-    default: object = spec
+    *path, last = steps if section in ENTRIES else [section, *steps]
     for step in path:
-        if isinstance(default, type) and issubclass(default, BaseModel):
-            default = default.model_fields[step].default
-        else:
-            default = getattr(default, step)
-    return default
+        annotation = spec.model_fields[step].annotation
+        (spec,) = (
+            kind
+            for kind in (annotation, *get_args(annotation))
+            if isinstance(kind, type) and issubclass(kind, BaseModel)
+        )
+    return spec.model_fields[last].default
 
 
 def commands() -> Iterator[tuple[str, set[str]]]:

@@ -36,6 +36,19 @@ def test_check_of_a_good_config_says_its_version_and_counts(path: Path) -> None:
     assert "2 providers, 4 targets, 2 routes, 1 tenant, 0 policies)" in result.output
 
 
+@pytest.mark.parametrize(("policy", "part"), [("refuse", "never get it"), ("flag", "is marked")])
+def test_check_warns_of_targets_without_a_price(path: Path, policy: str, part: str) -> None:
+    """They are no problem, but somebody should know; what follows is as the config says."""
+    path.write_text(f"prices: {{unpriced: {policy}}}\n{GOOD}")
+
+    result = _run(str(path))
+
+    first = result.output.splitlines()[0]
+    assert first.startswith("warning: the target two/small has no price")
+    assert part in first
+    assert result.exit_code == 0
+
+
 def test_check_takes_the_path_as_argument_or_option(path: Path) -> None:
     """Both forms are the same; both at once are wrong usage."""
     path.write_text(GOOD)
@@ -82,6 +95,7 @@ def test_check_prints_json_for_machines(path: Path) -> None:
         "tenants": 1,
         "policies": 0,
         "warnings": [],
+        "unpriced": ["two/small", "one/vectors", "two/vectors"],
     }
     assert (fine.exit_code, bad.exit_code) == (0, 1)
     problems = json.loads(bad.output)["problems"]

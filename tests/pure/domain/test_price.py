@@ -1,12 +1,13 @@
 """What tokens cost: whole nano-dollars, rounded up once."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.domain.price import Price, cost_of
+from proxy.domain.price import DatedPrice, Price, PriceTier, cost_of, price_at
 from proxy.domain.usage import Usage
 
 PRICE = Price(
@@ -94,6 +95,96 @@ def test_more_use_costs_no_less(one: Usage, other: Usage, price: Price) -> None:
     apart = cost_of(one, price) + cost_of(other, price)
 
     assert apart - 1 <= cost_of(both, price) <= apart
+
+
+TIERED = Price(
+    1_000_000,
+    2_000_000,
+    tiers=(
+        PriceTier(100, Price(3_000_000, 4_000_000)),
+        PriceTier(200, Price(5_000_000, 6_000_000, cached_input_nanousd=0)),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("usage", "cost"),
+    [
+        (Usage(100, 10), 100 + 20),
+        (Usage(101, 10), 303 + 40),
+        (Usage(200, 10), 600 + 40),
+        (Usage(201, 10), 1005 + 60),
+        (Usage(201, 10, cached_tokens=200), 5 + 60),
+        (Usage(0, 1000), 2000),
+    ],
+)
+def test_long_prompt_is_charged_whole_by_the_tier_that_it_reached(usage: Usage, cost: int) -> None:
+    """Beyond a bound all tokens cost what the tier says, the completion's too; at it, not yet."""
+    assert cost_of(usage, TIERED) == cost
+
+
+@pytest.mark.parametrize(
+    ("usage", "discount", "cost"),
+    [
+        (Usage(100, 0), 500, 50),
+        (Usage(3, 0), 500, 2),
+        (Usage(1, 0), 999, 1),
+        (Usage(100, 7), 0, 170),
+        (Usage(100, 7), 1000, 0),
+    ],
+)
+def test_batch_gets_its_discount_before_the_one_rounding(
+    usage: Usage, discount: int, cost: int
+) -> None:
+    """Parts per thousand off the exact sum; a call that is no batch gets nothing off."""
+    price = replace(PRICE, batch_discount_per_mille=discount)
+
+    assert cost_of(usage, price, batch=True) == cost
+    assert cost_of(usage, price) == cost_of(usage, PRICE)
+
+
+def test_discount_holds_in_every_tier() -> None:
+    """The discount is the price's own, whichever tier the prompt reached."""
+    price = replace(TIERED, batch_discount_per_mille=500)
+
+    assert cost_of(Usage(101, 10), price, batch=True) == (303 + 40 + 1) // 2
+
+
+@given(usages(), prices, st.integers(0, 1000), st.integers(0, 10**9))
+def test_cost_never_falls_where_prices_rise(
+    usage: Usage, price: Price, discount: int, more: int
+) -> None:
+    """Raising any class, or lowering the discount, never makes a call cheaper; none is negative."""
+    before = replace(price, batch_discount_per_mille=discount)
+    raised = [
+        replace(before, **{name: getattr(before, name) + more})
+        for name in Price.__slots__
+        if name.endswith("_nanousd") and getattr(before, name) is not None
+    ]
+    raised.append(replace(before, batch_discount_per_mille=discount // 2))
+
+    for batch in (False, True):
+        cost = cost_of(usage, before, batch=batch)
+        assert cost >= 0
+        assert all(cost_of(usage, after, batch=batch) >= cost for after in raised)
+
+
+@given(usages(), prices, prices, st.integers(0, 10**9))
+def test_tier_is_its_own_price(usage: Usage, low: Price, high: Price, bound: int) -> None:
+    """A tiered call costs what an untiered one costs at the price that applies."""
+    tiered = replace(low, tiers=(PriceTier(bound, high),))
+
+    applies = high if usage.prompt_tokens > bound else low
+    assert cost_of(usage, tiered) == cost_of(usage, applies)
+
+
+@pytest.mark.parametrize(
+    ("day", "price"), [(9, None), (10, PRICE), (19, PRICE), (20, TIERED), (10**6, TIERED)]
+)
+def test_price_in_force_is_the_one_that_began_last(day: int, price: Price | None) -> None:
+    """A price holds from its first day until the next one begins; before all, there is none."""
+    assert price_at((DatedPrice(10, PRICE), DatedPrice(20, TIERED)), day) == price
+    assert price_at((), day) is None
 
 
 @given(st.integers(0, 10), st.integers(0, 10))

@@ -1,0 +1,83 @@
+"""Which model of the catalogue a target is, and what is wrong where it is none. Pure."""
+
+from collections.abc import Iterator
+
+from proxy.config.catalogue import Catalogue, Model
+from proxy.config.document import Entry, Fault, Mapping, Node, Scalar, shown
+from proxy.config.near import did_you_mean
+from proxy.config.price_spec import Mode
+from proxy.config.schema import ConfigSpec, ProviderSpec, TargetSpec
+from proxy.domain.snapshot import Snapshot
+
+
+def models_of(config: ConfigSpec, catalogue: Catalogue) -> dict[str, Model]:
+    """The catalogue's model of each target that has one there, by the target's id."""
+    found: dict[str, Model] = {}
+    for id, target in config.targets.items():
+        model_id = model_id_of(target, config.providers[target.provider])
+        if model_id is not None and (model := catalogue.models.get(model_id)) is not None:
+            found[id] = model
+    return found
+
+
+def model_id_of(target: TargetSpec, provider: ProviderSpec) -> str | None:
+    """Under which id the catalogue may know *target*; None: it is not to be looked for."""
+    if target.catalog is not None or provider.catalog is None:
+        return target.catalog
+    return f"{provider.catalog}/{target.model}"
+
+
+def unpriced_targets(snapshot: Snapshot) -> list[str]:
+    """The ids of the targets whose cost is not known."""
+    return [target.id for target in snapshot.targets.values() if target.price is None]
+
+
+def named_catalogue(root: Node) -> Scalar | None:
+    """Where a config's tree names its catalogue file."""
+    return _scalar(_below(root, "prices"), "file")
+
+
+def catalogue_faults(root: Node, catalogue: Catalogue | None) -> Iterator[Fault]:
+    """Every target that names a model which *catalogue* lacks or has for another endpoint.
+
+    Reads the tree, as `references` does, to speak up beside other problems.
+    """
+    targets = _below(root, "targets")
+    for id, entry in _entries(targets):
+        named = _scalar(entry.node, "catalog")
+        if named is None or not isinstance(named.value, str):
+            continue
+        message = _objection(named.value, entry.node, catalogue)
+        if message is not None:
+            yield Fault(named.mark, ("targets", id, "catalog"), message)
+
+
+def _objection(model_id: str, target: Node, catalogue: Catalogue | None) -> str | None:
+    if catalogue is None:
+        return "needs a catalogue; name one as prices.file"
+    model = catalogue.models.get(model_id)
+    if model is None:
+        kind = model_id.partition("/")[0] + "/"
+        near = did_you_mean(model_id, [id for id in catalogue.models if id.startswith(kind)])
+        return f"there is no {shown(model_id)} in the catalogue{near or '; add it there'}"
+    embeds = _below(target, "embedding_space") is not None
+    if embeds is not (model.mode is Mode.EMBEDDING):
+        served = "embeddings" if embeds else "chat"
+        return f"is a model for {model.mode}, while this target serves {served}"
+    return None
+
+
+def _scalar(node: Node | None, key: str) -> Scalar | None:
+    found = _below(node, key)
+    return found if isinstance(found, Scalar) else None
+
+
+def _entries(node: Node | None) -> Iterator[tuple[str, Entry]]:
+    if isinstance(node, Mapping):
+        yield from node.entries.items()
+
+
+def _below(node: Node | None, key: str) -> Node | None:
+    if not isinstance(node, Mapping) or key not in node.entries:
+        return None
+    return node.entries[key].node
