@@ -115,25 +115,6 @@ def some_labels(**values: Any) -> Labels:
     return Labels(**({"kinds": ()} | said | values))
 
 
-def some_labels(**values: Any) -> Labels:
-    """Labels by default; *values* of labels are as sure as a caller's."""
-    plain: dict[str, Any] = {
-        "workload": Workload.CHAT,
-        "sensitivity": Sensitivity.PUBLIC,
-        "language": "en",
-        "output_type": OutputType.TEXT,
-        "risk": Risk.NORMAL,
-        "latency_class": LatencyClass.INTERACTIVE,
-    }
-    said = {
-        name: Label(values.pop(name), Origin.CALLER, 1.0)
-        if name in values
-        else Label(value, Origin.DEFAULT, 0.5)
-        for name, value in plain.items()
-    }
-    return Labels(**({"kinds": ()} | said | values))
-
-
 def some_facts(**fields: Any) -> Facts:
     """A short chat for the route `auto`; *workload* and *risk* are labels'."""
     said = {name: fields.pop(name) for name in ("workload", "risk") if name in fields}

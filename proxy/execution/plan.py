@@ -1,0 +1,109 @@
+"""Between steps 4 and 6: what is done for a decided request. I/O: none, but a long text is
+scanned in turns of the event loop.
+
+A decision with candidates is sent, changed as its rules say. One without goes down the ladder
+(`routing/degrade`): something less is sent, or answered without any provider, or it is refused.
+"""
+
+from dataclasses import dataclass, field
+
+from proxy.domain.classing import ClassifyRules
+from proxy.domain.decision import Decision
+from proxy.domain.facts import Facts
+from proxy.domain.findings import Findings
+from proxy.domain.reading import Reading
+from proxy.domain.request import Request
+from proxy.domain.snapshot import Snapshot
+from proxy.errors import GatewayError
+from proxy.execution.scan import scanned
+from proxy.ports import AnswerCache
+from proxy.routing.degrade import FromCache, Proceed, Refuse, Say, Shorten, step_down
+from proxy.wire.clamp import clamped
+from proxy.wire.limits import Caps
+from proxy.wire.message import message_answer
+from proxy.wire.parse import parse
+from proxy.wire.redact import redact
+from proxy.wire.shrink import shortened
+
+NONCE_CHARS = 8
+
+
+@dataclass(slots=True)
+class Asked:
+    """A request as it was understood. *request_id* ends in random hex digits."""
+
+    request: Request
+    reading: Reading = field(repr=False)
+    findings: Findings
+    facts: Facts
+    request_id: str
+
+
+@dataclass(slots=True)
+class Plan:
+    """Send *request* as *decision* ranks its targets; or answer with *ready*, which is whole and
+    needs no provider: `kept_from` is the target that once gave it, None where it is a message.
+    """
+
+    decision: Decision
+    request: Request
+    ready: bytes | None = field(default=None, repr=False)
+    kept_from: str | None = None
+
+
+class Planner:
+    """Makes plans. One for a process."""
+
+    def __init__(self, cache: AnswerCache, caps: Caps) -> None:
+        self._cache = cache
+        self._caps = caps
+
+    async def plan(self, asked: Asked, decision: Decision, snapshot: Snapshot) -> Plan:
+        """What is done for the request *asked*.
+
+        Raises:
+            GatewayError: a rule refuses it, or nothing that may answer is left.
+        """
+        if decision.ranking:
+            plan = Plan(decision, asked.request)
+        else:
+            plan = self._stepped_down(asked, decision, snapshot)
+        if plan.ready is None:
+            plan.request = await self._as_sent(plan, asked, snapshot.classing)
+        return plan
+
+    def _stepped_down(self, asked: Asked, decision: Decision, snapshot: Snapshot) -> Plan:
+        request, rung = asked.request, 0
+        while True:
+            match step_down(decision, asked.facts, snapshot, rung):
+                case Refuse(error):
+                    raise error
+                case Proceed(lesser):
+                    return Plan(lesser, request)
+                case Say(message, degradation):
+                    said = message_answer(request, message, asked.request_id, asked.facts.unix_s)
+                    return Plan(decision._replace(degradation=degradation), request, said)
+                case Shorten(lesser, max_prompt_bytes, rung):
+                    body = shortened(request, max_prompt_bytes)
+                    if body is not None:
+                        return Plan(lesser, parse(request.endpoint, body, self._caps))
+                case FromCache(targets, degradation, rung):
+                    kept = self._cache.find(asked.facts.tenant_id, request.endpoint, request.body)
+                    if kept is not None and kept.target_id in targets and not request.stream:
+                        told = decision._replace(degradation=degradation)
+                        return Plan(told, request, kept.body, kept.target_id)
+
+    async def _as_sent(self, plan: Plan, asked: Asked, rules: ClassifyRules) -> Request:
+        request, decision = plan.request, plan.decision
+        kinds = decision.ruling.redact
+        if kinds and not asked.findings.complete:
+            # What was not read may hold what must not leave.
+            raise GatewayError("not_redactable", limit=rules.max_scanned_bytes)
+        if not kinds.isdisjoint(asked.findings.kinds):
+            every = await scanned(asked.reading, rules, every=True)
+            nonce = asked.request_id[-NONCE_CHARS:]
+            body = redact(request, asked.reading, every.spans, kinds, nonce)
+            request = parse(request.endpoint, body, self._caps)
+        if (most := decision.max_output_tokens) is not None:
+            request = parse(request.endpoint, clamped(request, most), self._caps)
+        return request
