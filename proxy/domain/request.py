@@ -1,5 +1,6 @@
 """A client's request as the gateway sees it: the bytes as sent, and what routing needs. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -36,8 +37,9 @@ class Request:
 
     `wants_usage`: the client asked for a usage event in its stream. `max_output_tokens` is what
     the client allowed (times nothing: `n` stands beside it), None where it did not say.
-    `prompt_bytes` counts the text that the upstream will read, for estimates. What the client
-    wrote does not show when a request is printed.
+    `prompt_bytes` counts the text that the upstream will read, for estimates. `decoded` is what
+    the body decodes to, for the classifier. What the client wrote does not show when a request
+    is printed.
     """
 
     endpoint: Endpoint
@@ -51,3 +53,4 @@ class Request:
     n: int
     prompt_bytes: int
     message_count: int
+    decoded: Mapping[str, object] = field(repr=False, compare=False)

@@ -109,6 +109,7 @@ def _request_of(
         n=prompt.n,
         prompt_bytes=prompt.prompt_bytes,
         message_count=prompt.message_count,
+        decoded=decoded,
     )
 
 
