@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from proxy.config.addresses import listen_address
+from proxy.config.classify_spec import classify_rules_of
 from proxy.config.schema import ConfigSpec, ProviderSpec, ServerSpec, TargetSpec
 from proxy.config.settings import Limits, Settings, Tls
 from proxy.domain.catalog import Provider, Route, Target, Timeouts
@@ -62,6 +63,7 @@ def snapshot_of(config: ConfigSpec) -> Snapshot:
         targets=MappingProxyType(targets),
         routes=MappingProxyType(routes),
         tenants=MappingProxyType(tenants),
+        classing=classify_rules_of(config.classify),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from proxy.config.classify_spec import ClassifySpec
 from proxy.config.fields import (
     BaseUrl,
     CapabilitySet,
@@ -166,9 +167,10 @@ class ConfigSpec(Spec):
     targets: Annotated[dict[Id, TargetSpec], Field(min_length=1)]
     routes: Annotated[dict[Id, RouteSpec], Field(min_length=1)]
     tenants: Annotated[dict[Id, TenantSpec], Field(min_length=1)]
+    classify: ClassifySpec = ClassifySpec()
 
 
-ENTRIES: dict[str, type[Spec]] = {
+ENTRIES: dict[str, type[BaseModel]] = {
     "providers": ProviderSpec,
     "targets": TargetSpec,
     "routes": RouteSpec,
@@ -179,15 +181,16 @@ ENTRIES: dict[str, type[Spec]] = {
 
 def keys_at(path: tuple[str | int, ...]) -> list[str]:
     """The keys that the mapping at *path*, one of the schema's own, may have."""
-    spec: type[Spec] = ConfigSpec
+    spec: type[BaseModel] = ConfigSpec
     if path and path[0] in ENTRIES:
         spec, path = ENTRIES[str(path[0])], path[2:]
     for step in path:
-        spec = _below(spec, str(step))
+        if isinstance(step, str):  # the items of a list have the list's keys
+            spec = _below(spec, step)
     return [field.alias or name for name, field in spec.model_fields.items()]
 
 
-def _below(spec: type[Spec], key: str) -> type[Spec]:
+def _below(spec: type[BaseModel], key: str) -> type[BaseModel]:
     annotation = spec.model_fields[key].annotation
     kinds = get_args(annotation) or (annotation,)
-    return next(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Spec))
+    return next(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from proxy.domain.catalog import Provider, Route, Target
+from proxy.domain.classing import BUILT_IN_ONLY, ClassifyRules
 from proxy.domain.tenant import Tenant
 
 
@@ -19,6 +20,7 @@ class Snapshot:
     targets: Mapping[str, Target]
     routes: Mapping[str, Route]
     tenants: Mapping[str, Tenant]
+    classing: ClassifyRules = BUILT_IN_ONLY
 
     def routes_of(self, tenant: Tenant) -> list[Route]:
         """The routes that *tenant* may ask for, in the config's order."""
