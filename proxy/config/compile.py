@@ -10,6 +10,7 @@ from typing import Final
 
 from proxy.config.addresses import listen_address
 from proxy.config.catalogue import UNKNOWN, Catalogue, Model
+from proxy.config.classify_spec import classify_rules_of
 from proxy.config.policy_rules import degrade_of, rule_of, weights_of
 from proxy.config.price_spec import price_of
 from proxy.config.pricing import models_of
@@ -81,6 +82,7 @@ def snapshot_of(config: ConfigSpec, catalogue: Catalogue | None = None, day: int
             tool_loop_stays=config.built_in_rules.tool_loop_stays,
         ),
         unpriced_policy=config.prices.unpriced,
+        classing=classify_rules_of(config.classify),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from proxy.config.classify_spec import ClassifySpec
 from proxy.config.fields import (
     BaseUrl,
     CapabilitySet,
@@ -172,6 +173,7 @@ class ConfigSpec(Spec):
     tenants: Annotated[dict[Id, TenantSpec], Field(min_length=1)]
     policies: Annotated[tuple[PolicySpec, ...], Field(max_length=MAX_POLICIES)] = ()
     built_in_rules: BuiltInSpec = BuiltInSpec()
+    classify: ClassifySpec = ClassifySpec()
 
 
 ENTRIES: dict[str, type[Spec]] = {

@@ -34,7 +34,8 @@ class Member(NamedTuple):
 
 @value
 class Request:
-    """A parsed request. `body` is untouched; `decoded` is what it says.
+    """A parsed request. `body` is untouched; `decoded` is what it says,
+    for the classifier and for whoever rewrites it.
 
     `wants_usage`: the client asked for a usage event in its stream. `max_output_tokens` is what
     the client allowed (times nothing: `n` stands beside it), None where it did not say.
@@ -44,7 +45,7 @@ class Request:
 
     endpoint: Endpoint
     body: bytes = field(repr=False)
-    decoded: Mapping[str, object] = field(repr=False)
+    decoded: Mapping[str, object] = field(repr=False, compare=False)
     route_id: str = field(repr=False)
     stream: bool
     wants_usage: bool

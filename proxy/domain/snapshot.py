@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from proxy.domain.catalog import Provider, Route, Target
+from proxy.domain.classing import BUILT_IN_ONLY, ClassifyRules
 from proxy.domain.labels import Workload
 from proxy.domain.policies import Policies
 from proxy.domain.price import UnpricedPolicy
@@ -31,6 +32,7 @@ class Snapshot:
     histories: Mapping[tuple[str, Workload], History] = field(default_factory=dict)
     policies: Policies = field(default_factory=Policies)
     unpriced_policy: UnpricedPolicy = UnpricedPolicy.REFUSE
+    classing: ClassifyRules = BUILT_IN_ONLY
     memo: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def routes_of(self, tenant: Tenant) -> list[Route]:

@@ -1,0 +1,72 @@
+"""What a request says and how it is shaped: the one value that classification reads. Pure.
+
+Texts do not show when a reading or a passage is printed.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from proxy.domain.catalog import Endpoint
+
+
+class Role(StrEnum):
+    """Who speaks in a passage. CALL: a tool call's arguments, JSON in a string, or such a
+    result. SETTING: any other text that goes upstream, such as tool definitions and metadata.
+    """
+
+    SYSTEM = "system"
+    USER = "user"
+    ASSISTANT = "assistant"
+    TOOL = "tool"
+    CALL = "call"
+    SETTING = "setting"
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """One string of the body, decoded."""
+
+    role: Role
+    text: str = field(repr=False)
+
+
+class ToolChoice(StrEnum):
+    """What the caller says of the tools that it offers."""
+
+    NONE = "none"
+    AUTO = "auto"
+    FORCED = "forced"
+
+
+class Form(StrEnum):
+    """What `response_format` asks for. CHOICE: a schema whose every property is an enum,
+    a boolean or a number, so that the answer picks rather than writes.
+    """
+
+    FREE = "free"
+    JSON = "json"
+    SCHEMA = "schema"
+    CHOICE = "choice"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The texts of a request in the body's order, and its shape.
+
+    `passages` holds every string that goes upstream, but for words of the protocol (roles,
+    types, ids, the model) and for what is no text (images, audio). `forced_tool` is the tool
+    that must be called; `answers_tools`: tool calls or their results stand in the messages.
+    `unread`: there is something in it that holds language and cannot be read here (a file, a
+    recording, token numbers).
+    """
+
+    endpoint: Endpoint
+    passages: tuple[Passage, ...] = field(repr=False)
+    tools: int = 0
+    tool_choice: ToolChoice = ToolChoice.AUTO
+    forced_tool: str | None = field(default=None, repr=False)
+    answers_tools: bool = False
+    form: Form = Form.FREE
+    images: int = 0
+    turns: int = 0
+    unread: bool = False

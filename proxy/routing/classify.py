@@ -1,0 +1,105 @@
+"""Step 3: all labels of a request, from what it says, its shape, its words and its caller. Pure.
+
+The only reader of text. `Scan` finds what is sensitive, in as many steps as the loop allows;
+`classify` makes the labels of that and of the rest.
+"""
+
+from typing import Final
+
+from proxy.domain.classing import ClassifyRules
+from proxy.domain.findings import Findings
+from proxy.domain.labels import (
+    Label,
+    Labels,
+    LatencyClass,
+    Origin,
+    OutputType,
+    Risk,
+    Sensitivity,
+    Workload,
+)
+from proxy.domain.reading import Form, Reading, ToolChoice
+from proxy.domain.said import Said
+from proxy.routing.language import language_of
+from proxy.routing.workload import Hint, hints_of, workload_of
+
+_RANK: Final = {
+    Sensitivity.PUBLIC: 0,
+    Sensitivity.INTERNAL: 1,
+    Sensitivity.UNKNOWN: 2,
+    Sensitivity.REGULATED: 3,
+}
+
+
+def classify(reading: Reading, said: Said, rules: ClassifyRules, findings: Findings) -> Labels:
+    """The labels of a request; *findings* are those of its `Scan`, taken as far as it got."""
+    hints = hints_of(reading, rules)
+    workload = (
+        workload_of(reading, hints)
+        if said.workload is None
+        else Label(said.workload, Origin.CALLER, 1.0)
+    )
+    sensitivity, lowering_ignored = _sensitivity(reading, said, rules, findings)
+    return Labels(
+        workload=workload,
+        sensitivity=sensitivity,
+        kinds=findings.kinds,
+        language=language_of(reading),
+        output_type=_output_type(reading, workload, hints),
+        risk=_risk(said, findings),
+        latency_class=_latency_class(said),
+        user_type=said.user_type,
+        disallowed=findings.disallowed,
+        lowering_ignored=lowering_ignored,
+    )
+
+
+def _sensitivity(
+    reading: Reading, said: Said, rules: ClassifyRules, findings: Findings
+) -> tuple[Label[Sensitivity], bool]:
+    """How sensitive the text is, and whether the caller said less and was not believed."""
+    if findings.kinds:
+        found = Label(Sensitivity.REGULATED, Origin.RULE, 0.95)
+    elif reading.unread or not findings.complete:
+        found = Label(Sensitivity.UNKNOWN, Origin.STRUCTURE, 1.0)
+    else:
+        found = Label(rules.default_sensitivity, Origin.DEFAULT, 0.6)
+    claimed = said.sensitivity
+    if claimed is None:
+        return found, False
+    if _RANK[claimed] >= _RANK[found.value]:
+        return Label(claimed, Origin.CALLER, 1.0), False
+    return found, True
+
+
+def _output_type(
+    reading: Reading, workload: Label[Workload], hints: list[Hint]
+) -> Label[OutputType]:
+    if reading.form is not Form.FREE:
+        return Label(OutputType.JSON, Origin.STRUCTURE, 1.0)
+    if reading.tools and reading.tool_choice is ToolChoice.FORCED:
+        return Label(OutputType.TOOL_CALL, Origin.STRUCTURE, 1.0)
+    for says, _ in hints:
+        if isinstance(says, OutputType):
+            return Label(says, Origin.RULE, 0.8)
+    if workload.value is Workload.TOOL_USE and not reading.answers_tools:
+        return Label(OutputType.TOOL_CALL, Origin.STRUCTURE, 0.6)
+    if workload.value is Workload.CODE:
+        return Label(OutputType.CODE, workload.origin, round(workload.confidence * 0.8, 2))
+    return Label(OutputType.TEXT, Origin.DEFAULT, 0.7)
+
+
+def _risk(said: Said, findings: Findings) -> Label[Risk]:
+    if said.risk is not None:
+        return Label(said.risk, Origin.CALLER, 1.0)
+    if findings.risk is not None:
+        return Label(findings.risk, Origin.RULE, 0.9)
+    return Label(Risk.NORMAL, Origin.DEFAULT, 0.5)
+
+
+def _latency_class(said: Said) -> Label[LatencyClass]:
+    if said.latency_class is not None:
+        return Label(said.latency_class, Origin.CALLER, 1.0)
+    if said.max_latency_ms is not None:
+        return Label(LatencyClass.INTERACTIVE, Origin.CALLER, 1.0)
+    return Label(LatencyClass.INTERACTIVE, Origin.DEFAULT, 0.8)

@@ -1,0 +1,123 @@
+"""Step 3: the scan of all texts, in steps that cost what the caller allows. Pure.
+
+One pass over every passage. A step goes on where the last one stopped, and any way to divide
+the work finds the same: what is looked at together is fixed by the text alone (`WINDOW_BYTES`),
+and what a window holds does not depend on when its search pauses.
+"""
+
+from bisect import bisect_right
+from typing import Final
+
+from proxy.domain.classing import ClassifyRules
+from proxy.domain.findings import Finding, Findings
+from proxy.domain.labels import Kind, Risk
+from proxy.domain.reading import Reading
+from proxy.routing.detect import (
+    REACH_BYTES,
+    TRIGGER,
+    TRIGGER_WITHOUT_HEALTH,
+    look_closer,
+)
+from proxy.routing.hunt import SEPARATOR, Hunt
+
+WINDOW_BYTES: Final = 16 * 1024
+"""What the patterns of a config are matched against at once, with `REACH_BYTES` on both sides:
+a longer match of theirs may go unseen where two windows meet."""
+
+_RISKS: Final = tuple(Risk)
+
+
+class Scan:
+    """The search through one request's texts.
+
+    *every*: find all stretches, to take them out, and not just what kinds there are.
+    """
+
+    __slots__ = ("_at", "_disallowed", "_hunt", "_is_whole", "_matched", "_risk", "_rules",
+                 "_starts", "_window")  # fmt: skip
+
+    def __init__(self, reading: Reading, rules: ClassifyRules, *, every: bool = False) -> None:
+        cap = rules.max_scanned_bytes
+        texts: list[bytes] = []
+        starts: list[int] = []
+        size = 0
+        for passage in reading.passages:
+            if size > cap:
+                break
+            starts.append(size)
+            texts.append(passage.text[: cap + 1].encode())
+            size += len(texts[-1]) + 1
+        text = SEPARATOR.join(texts)
+        self._is_whole = size <= cap + 1 and len(texts) == len(reading.passages)
+        self._hunt = Hunt(text[:cap], rules.phone_regions, every=every)
+        self._rules = rules
+        self._starts = starts
+        self._at = 0
+        self._window = 0
+        self._matched = -1
+        self._disallowed: set[str] = set()
+        self._risk: Risk | None = None
+
+    def step(self, budget_bytes: int) -> bool:
+        """Go on for about what reading *budget_bytes* of plain text costs; whether all is done."""
+        hunt = self._hunt
+        allowed = hunt.cost + budget_bytes
+        size = len(hunt.text)
+        while self._window < size and hunt.cost < allowed:
+            stop = min(self._window + WINDOW_BYTES, size)
+            if self._matched < self._window:
+                self._match_config(self._window, stop)
+                self._matched = self._window
+            if self._search(stop, allowed):
+                self._window = stop
+        return self._window >= size
+
+    def findings(self) -> Findings:
+        """What was found; what was not reached counts as not read."""
+        hunt = self._hunt
+        in_order = sorted(hunt.found, key=lambda each: (each[1], -each[2], each[0]))
+        return Findings(
+            kinds=tuple(sorted(hunt.kinds)),
+            spans=tuple([self._placed(*each) for each in in_order]),
+            disallowed=tuple(sorted(self._disallowed)),
+            risk=self._risk,
+            complete=self._is_whole and not hunt.gave_up and self._window >= len(hunt.text),
+        )
+
+    def _search(self, stop: int, allowed: int) -> bool:
+        """Look for what begins before *stop*; False: the budget ran out first."""
+        hunt = self._hunt
+        text = hunt.text
+        limit = min(stop + REACH_BYTES, len(text))
+        while self._at < stop:
+            if hunt.cost >= allowed:
+                return False
+            trigger = TRIGGER if hunt.wants(Kind.HEALTH) else TRIGGER_WITHOUT_HEALTH
+            start, end = trigger.search(text, self._at, limit) or (stop, stop)
+            hunt.cost += max(0, start - self._at)
+            if start >= stop:
+                self._at = stop
+                break
+            self._at = max(look_closer(hunt, start, end), start + 1)
+        return True
+
+    def _match_config(self, start: int, stop: int) -> None:
+        """What the config's own patterns find that begins from *start* to before *stop*."""
+        hunt, rules = self._hunt, self._rules
+        limit = min(stop + REACH_BYTES, len(hunt.text))
+        for kind, terms in ((Kind.TERM, rules.terms), (Kind.HEALTH, rules.health_terms)):
+            if terms and hunt.wants(kind):
+                hunt.cost += stop - start
+                for span in terms.spans(hunt.text, start, stop, limit):
+                    hunt.add(kind, *span)
+        if not (rules.disallowed or rules.risks):
+            return
+        hunt.cost += stop - start
+        window = hunt.text[max(0, start - REACH_BYTES) : limit]
+        self._disallowed.update(rules.disallowed.matching(window))
+        risks = [*rules.risks.matching(window), *((self._risk,) if self._risk else ())]
+        self._risk = max(risks, key=_RISKS.index, default=None)
+
+    def _placed(self, kind: Kind, start: int, end: int) -> Finding:
+        at = bisect_right(self._starts, start) - 1
+        return Finding(kind, at, start - self._starts[at], end - self._starts[at])

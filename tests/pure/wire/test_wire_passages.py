@@ -1,0 +1,196 @@
+"""Passages: every string that goes upstream is read, and the shape is told right."""
+
+from typing import Any
+
+import orjson
+import pytest
+
+from proxy.domain.catalog import Endpoint
+from proxy.domain.reading import Form, Reading, Role, ToolChoice
+from proxy.wire.limits import Caps
+from proxy.wire.parse import parse
+from proxy.wire.passages import reading_of
+
+
+def chat(*messages: dict[str, Any], **members: Any) -> Reading:
+    """The reading of a chat of *messages*."""
+    body = {"model": "auto", "messages": list(messages) or [user("hi")], **members}
+    request = parse(Endpoint.CHAT, orjson.dumps(body), Caps())
+    return reading_of(request.endpoint, request.decoded)
+
+
+def user(content: object) -> dict[str, Any]:
+    """A user's message."""
+    return {"role": "user", "content": content}
+
+
+def texts(reading: Reading) -> list[tuple[str, str]]:
+    """Roles and texts of a reading."""
+    return [(passage.role.value, passage.text) for passage in reading.passages]
+
+
+def test_messages_are_read_in_order_with_their_roles() -> None:
+    """Developers speak as the system; tools and functions as tools."""
+    reading = chat(
+        {"role": "developer", "content": "d"},
+        {"role": "system", "content": "s"},
+        user("u"),
+        {"role": "assistant", "content": "a"},
+        {"role": "tool", "tool_call_id": "c", "content": "t"},
+        {"role": "function", "name": "f", "content": '{"x":1}'},
+    )
+
+    assert texts(reading) == [
+        ("system", "d"), ("system", "s"), ("user", "u"), ("assistant", "a"), ("tool", "t"),
+        ("call", '{"x":1}'), ("setting", "f"),
+    ]  # fmt: skip
+    assert reading.turns == 1
+    assert reading.answers_tools
+
+
+def test_parts_are_read_and_images_counted() -> None:
+    """Text parts are text; an image is counted, its address read unless it is the image itself."""
+    reading = chat(
+        user(
+            [
+                {"type": "text", "text": "look", "note": "n"},
+                {"type": "image_url", "image_url": {"url": "https://a.example/b.png"}},
+                {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}},
+                {"type": "image_url", "image_url": "https://c.example/"},
+                {"type": "text", "text": None},
+                {"type": "refusal", "refusal": "no"},
+                "bare",
+            ]
+        )
+    )
+
+    assert texts(reading) == [
+        ("user", "look"), ("setting", "n"), ("setting", "https://a.example/b.png"),
+        ("setting", "https://c.example/"), ("setting", "text"), ("setting", "refusal"),
+        ("setting", "no"), ("setting", "bare"),
+    ]  # fmt: skip
+    assert reading.images == 3
+    assert not reading.unread
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "file", "file": {"file_data": "data:application/pdf;base64,AA"}},
+        {"type": "input_audio", "input_audio": {"data": "AA", "format": "wav"}},
+    ],
+)
+def test_what_holds_language_and_is_no_text_is_unread(part: dict[str, Any]) -> None:
+    """A file or a recording cannot be read here, and that is told."""
+    assert chat(user([part])).unread
+
+
+def test_tool_calls_are_read_as_json_in_a_string() -> None:
+    """Arguments, names and ids of calls are passages; so are legacy function calls."""
+    call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": '{"a":1}'}}
+    reading = chat(
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "assistant", "content": "x", "function_call": {"arguments": "{}"}},
+    )
+
+    assert texts(chat({"role": "assistant", "tool_calls": [call]})) == [
+        ("call", "c1"), ("call", "function"), ("call", "f"), ("call", '{"a":1}'),
+    ]  # fmt: skip
+    assert ("call", '{"a":1}') in texts(reading)
+    assert ("call", "{}") in texts(reading)
+    assert reading.answers_tools
+    assert reading.turns == 0
+
+
+def test_other_members_are_settings_but_for_what_is_never_sent() -> None:
+    """Metadata, stops and tools are read; the model and `routing` are not."""
+    reading = chat(
+        user("hi"),
+        metadata={"k": ["v"]},
+        stop="END",
+        temperature=1,
+        routing={"feature": "hidden"},
+        tools=[{"type": "function", "function": {"name": "f", "description": "does"}}],
+    )
+
+    assert texts(reading) == [
+        ("user", "hi"), ("setting", "v"), ("setting", "END"), ("setting", "function"),
+        ("setting", "f"), ("setting", "does"),
+    ]  # fmt: skip
+    assert reading.tools == 1
+
+
+@pytest.mark.parametrize(
+    ("members", "choice", "forced"),
+    [
+        ({}, ToolChoice.NONE, None),
+        ({"tools": [{}]}, ToolChoice.AUTO, None),
+        ({"functions": [{}], "function_call": {"name": "g"}}, ToolChoice.FORCED, "g"),
+        ({"tools": [{}], "tool_choice": "none"}, ToolChoice.NONE, None),
+        ({"tools": [{}], "tool_choice": "required"}, ToolChoice.FORCED, None),
+        ({"tools": [{}], "tool_choice": {"function": {"name": "f"}}}, ToolChoice.FORCED, "f"),
+        ({"tools": [{}], "tool_choice": {"type": "custom"}}, ToolChoice.FORCED, None),
+        ({"tools": "x", "tool_choice": "required"}, ToolChoice.NONE, None),
+    ],
+)
+def test_tool_choice_is_told(
+    members: dict[str, Any], choice: ToolChoice, forced: str | None
+) -> None:
+    """Whether tools may, must or must not be called, and which."""
+    reading = chat(**members)
+    assert (reading.tool_choice, reading.forced_tool) == (choice, forced)
+
+
+def schema(**properties: object) -> dict[str, Any]:
+    """A response_format with these properties."""
+    return {"type": "json_schema", "json_schema": {"schema": {"properties": properties}}}
+
+
+@pytest.mark.parametrize(
+    ("written", "form"),
+    [
+        (None, Form.FREE),
+        ({"type": "text"}, Form.FREE),
+        ({"type": "json_object"}, Form.JSON),
+        ({"type": "json_schema"}, Form.SCHEMA),
+        ({"type": "json_schema", "json_schema": {"schema": []}}, Form.SCHEMA),
+        (schema(), Form.SCHEMA),
+        (schema(name={"type": "string"}), Form.SCHEMA),
+        (schema(sure={"type": "number"}), Form.SCHEMA),
+        (schema(label={"enum": ["a"]}, sure={"type": "number"}), Form.CHOICE),
+        (schema(label={"enum": ["a"]}, why={"type": "string"}), Form.SCHEMA),
+        (schema(label={"enum": ["a"]}, why=[]), Form.SCHEMA),
+    ],
+)
+def test_form_is_told(written: object, form: Form) -> None:
+    """A schema in which the answer only picks is a choice."""
+    assert chat(response_format=written).form is form
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "body", "found", "unread"),
+    [
+        (Endpoint.COMPLETIONS, {"prompt": "a", "suffix": "z"}, ["a", "z"], False),
+        (Endpoint.COMPLETIONS, {"prompt": ["a", "b"]}, ["a", "b"], False),
+        (Endpoint.COMPLETIONS, {"prompt": [1, 2]}, [], True),
+        (Endpoint.EMBEDDINGS, {"input": ["a", "b"], "user": "u"}, ["a", "b", "u"], False),
+        (Endpoint.EMBEDDINGS, {"input": [[1], [2]]}, [], True),
+    ],
+)
+def test_prompts_and_inputs_are_read(
+    endpoint: Endpoint, body: dict[str, Any], found: list[str], unread: bool
+) -> None:
+    """Each text is a turn; token numbers cannot be read."""
+    request = parse(endpoint, orjson.dumps({"model": "auto", **body}), Caps())
+    reading = reading_of(endpoint, request.decoded)
+
+    assert [text for _, text in texts(reading)] == found
+    assert reading.unread is unread
+
+
+def test_readings_show_no_text() -> None:
+    """What a request says stays out of whatever is printed."""
+    reading = chat(user("hush-hush"), tools=[{}], tool_choice={"name": "hush-tool"})
+
+    assert "hush" not in repr(reading) + repr(reading.passages[0])
+    assert reading.passages[0].role is Role.USER

@@ -1,0 +1,217 @@
+"""Redaction: what was found is gone, what was not is the same bytes, and JSON stays JSON."""
+
+import json
+import re
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.domain.catalog import Endpoint
+from proxy.domain.classing import BUILT_IN_ONLY
+from proxy.domain.findings import Finding, Findings
+from proxy.domain.labels import Kind
+from proxy.domain.reading import Reading
+from proxy.domain.request import Request
+from proxy.routing.scan import Scan
+from proxy.wire.limits import Caps
+from proxy.wire.parse import parse
+from proxy.wire.passages import reading_of
+from proxy.wire.redact import redact
+
+ALL = frozenset(Kind)
+CARD = "4111 1111 1111 1111"
+PLACEHOLDER = re.compile(rb'(?:\\")?[A-Z]+(?:_[A-Z]+)?_nonce[x]*_[0-9]+(?:\\")?')
+
+
+def read(body: bytes, endpoint: Endpoint = Endpoint.CHAT) -> tuple[Request, Reading, Findings]:
+    """A request, its reading and everything that a scan finds in it."""
+    request = parse(endpoint, body, Caps())
+    reading = reading_of(endpoint, request.decoded)
+    scan = Scan(reading, BUILT_IN_ONLY, every=True)
+    while not scan.step(1 << 20):
+        pass
+    return request, reading, scan.findings()
+
+
+def redacted(body: bytes, kinds: frozenset[Kind] = ALL, **of: Any) -> bytes:
+    """*body* with all of *kinds* taken out."""
+    request, reading, found = read(body, **of)
+    return redact(request, reading, found.spans, kinds, "nonce").body
+
+
+def chat(content: object, **members: Any) -> dict[str, Any]:
+    """A chat whose user says *content*."""
+    return {"model": "auto", "messages": [{"role": "user", "content": content}], **members}
+
+
+def test_values_give_way_to_placeholders() -> None:
+    """The same value gets the same one, another value another; the rest stays byte for byte."""
+    body = b'{ "model":"auto","seed":1e2,"messages":[{"role":"user","content":"bob@x.com, ann@x.com'
+    body += b' or bob@x.com \\u00e9\\/"}]}'
+
+    assert redacted(body) == (
+        b'{ "model":"auto","seed":1e2,"messages":[{"role":"user","content":"EMAIL_nonce_1, '
+        b'EMAIL_nonce_2 or EMAIL_nonce_1 \\u00e9\\/"}]}'
+    )
+
+
+def test_members_stand_where_they_say_afterwards() -> None:
+    """The result can be spliced like any request."""
+    request, reading, found = read(orjson.dumps(chat("bob@x.com", stop="ann@x.com")))
+    made = redact(request, reading, found.spans, ALL, "nonce")
+
+    stop = made.members["stop"]
+    assert made.body[stop.start : stop.end] == b'"EMAIL_nonce_2"'
+    assert made.route_id == "auto"
+
+
+def test_only_asked_kinds_are_taken_out() -> None:
+    """Nothing of those kinds leaves the very request as it was."""
+    body = orjson.dumps(chat(f"bob@x.com {CARD}"))
+
+    out = redacted(body, frozenset({Kind.PAYMENT_CARD}))
+    assert b"bob@x.com PAYMENT_CARD_nonce_1" in out
+    request, reading, found = read(body)
+    assert redact(request, reading, found.spans, frozenset({Kind.IBAN}), "nonce") is request
+
+
+def test_nonce_never_collides_with_the_text() -> None:
+    """A user who writes a placeholder writes no placeholder of ours."""
+    out = redacted(orjson.dumps(chat("EMAIL_nonce_1 is not bob@x.com, noncex neither")))
+    assert b"EMAIL_nonce_1 is not EMAIL_noncexx_1, noncex" in out
+
+
+@pytest.mark.parametrize("ascii_only", [True, False])
+def test_escaped_strings_are_cut_where_they_stand(ascii_only: bool) -> None:
+    """Escapes before, between and behind; signs outside the basic plane too."""
+    text = f'é"\\😀 bob@x.com\n\t{CARD} 😀 +33 1 42 68 53 00\u0007/'
+    out = redacted(json.dumps(chat(text), ensure_ascii=ascii_only).encode())
+
+    content = json.loads(out)["messages"][0]["content"]
+    assert content == ('é"\\😀 EMAIL_nonce_1\n\tPAYMENT_CARD_nonce_2 😀 PHONE_nonce_3\u0007/')
+
+
+def test_every_place_is_redacted() -> None:
+    """System, parts, calls, results, tools, metadata; not the model, `routing` or names."""
+    body = {
+        "model": "bob@x.com",
+        "routing": {"session": "bob@x.com"},
+        "messages": [
+            {"role": "system", "content": "bob@x.com"},
+            {"role": "user", "content": [{"type": "text", "text": "bob@x.com"}]},
+            {"role": "assistant", "content": None,
+             "tool_calls": [{"function": {"name": "f", "arguments": '{"to":"bob@x.com"}'}}]},
+            {"role": "tool", "tool_call_id": "c", "content": "bob@x.com"},
+        ],
+        "tools": [{"function": {"description": "bob@x.com"}}],
+        "metadata": {"bob@x.com": "bob@x.com"},
+    }  # fmt: skip
+    out = redacted(orjson.dumps(body))
+
+    assert out.count(b"bob@x.com") == 3
+    decoded = orjson.loads(out)
+    assert decoded["model"] == "bob@x.com"
+    assert decoded["routing"]["session"] == "bob@x.com"
+    assert list(decoded["metadata"]) == ["bob@x.com"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ('{"card":4111111111111111}', '{"card":"PAYMENT_CARD_nonce_1"}'),
+        ("4111111111111111", '"PAYMENT_CARD_nonce_1"'),
+        ('{"a":"x\\nbob@x.com \\"4111111111111111\\""}',
+         '{"a":"x\\nEMAIL_nonce_1 \\"PAYMENT_CARD_nonce_2\\""}'),
+        ("{broken: 4111111111111111", "{broken: PAYMENT_CARD_nonce_1"),
+    ],
+)  # fmt: skip
+def test_json_within_a_string_stays_json(arguments: str, expected: str) -> None:
+    """A bare number is replaced with quotes around; what is no JSON is taken as text."""
+    call = {"role": "assistant", "tool_calls": [{"function": {"arguments": arguments}}]}
+    out = redacted(orjson.dumps({"model": "auto", "messages": [call]}))
+
+    assert orjson.loads(out)["messages"][0]["tool_calls"][0]["function"]["arguments"] == expected
+
+
+def test_bare_number_goes_whole() -> None:
+    """A term that stands within a number of JSON takes all of it along."""
+    call = {"role": "assistant", "tool_calls": [{"function": {"arguments": "[1,-1234.5e6, 7]"}}]}
+    request, reading, _ = read(orjson.dumps({"model": "auto", "messages": [call]}))
+    found = [Finding(Kind.TERM, 0, 5, 7), Finding(Kind.TERM, 0, 8, 9)]
+
+    out = orjson.loads(redact(request, reading, found, ALL, "nonce").body)
+    arguments = out["messages"][0]["tool_calls"][0]["function"]["arguments"]
+    assert arguments == '[1,"TERM_nonce_1", 7]'
+
+
+def test_overlapping_findings_are_cut_once() -> None:
+    """What two kinds claim goes as one, and what is left of the second as the second."""
+    request, reading, _ = read(orjson.dumps(chat("abcdefgh")))
+    found = [
+        Finding(Kind.TERM, 0, 2, 4), Finding(Kind.EMAIL, 0, 1, 4), Finding(Kind.IBAN, 0, 3, 6),
+    ]  # fmt: skip
+
+    out = redact(request, reading, found, ALL, "nonce").body
+    assert orjson.loads(out)["messages"][0]["content"] == "aEMAIL_nonce_1IBAN_nonce_2gh"
+
+
+def test_prompts_and_inputs_are_redacted() -> None:
+    """Also where they are lists."""
+    body = orjson.dumps({"model": "auto", "input": ["bob@x.com", "none"]})
+    out = redacted(body, endpoint=Endpoint.EMBEDDINGS)
+    assert orjson.loads(out)["input"] == ["EMAIL_nonce_1", "none"]
+
+
+def values_of(reading: Reading, found: Findings) -> set[bytes]:
+    """The values that were found."""
+    return {reading.passages[at].text.encode()[start:end] for _, at, start, end in found.spans}
+
+
+WORDS = st.sampled_from(
+    ["hi ", "bob@x.com", CARD, " ", "\n", "é", '"', "\\", "😀", "+33 1 42 68 53 00", "8.8.8.8 ",
+     "4111111111111111", "{", "}", ":", ",", "1", "password: hunter2hunter2X "]
+)  # fmt: skip
+TEXT = st.lists(WORDS, max_size=12).map("".join)
+JSON_TEXT = st.recursive(
+    st.one_of(TEXT, st.integers(), st.just(4111111111111111), st.none()),
+    lambda below: st.lists(below, max_size=3) | st.dictionaries(TEXT, below, max_size=3),
+    max_leaves=6,
+).map(json.dumps)
+
+
+def shape_of(value: object) -> object:
+    """*value* with every string made one, so that only the structure counts."""
+    match value:
+        case str():
+            return ""
+        case list():
+            return [shape_of(item) for item in value]
+        case dict():
+            return {name: shape_of(below) for name, below in value.items()}
+    return value
+
+
+@given(texts=st.lists(TEXT, min_size=1, max_size=4), arguments=JSON_TEXT, ascii_only=st.booleans())
+def test_redacted_body_is_the_same_but_for_what_was_found(
+    texts: list[str], arguments: str, ascii_only: bool
+) -> None:
+    """No value is left, the structure is the same, inner JSON is JSON, other bytes stay."""
+    call = {"role": "assistant", "tool_calls": [{"function": {"arguments": arguments}}]}
+    messages = [*({"role": "user", "content": text} for text in texts), call]
+    body = json.dumps({"model": "auto", "messages": messages}, ensure_ascii=ascii_only).encode()
+    request, reading, found = read(body)
+
+    out = redact(request, reading, found.spans, ALL, "nonce").body
+
+    decoded = orjson.loads(out)
+    assert shape_of(decoded) == shape_of(orjson.loads(body))
+    json.loads(decoded["messages"][-1]["tool_calls"][0]["function"]["arguments"])
+    _, after, left = read(out)
+    assert values_of(after, left).isdisjoint(values_of(reading, found))
+    pieces = PLACEHOLDER.split(out)
+    place = 0
+    for piece in pieces:  # every byte between placeholders stood in the body, in this order
+        place = body.index(piece, place) + len(piece)
