@@ -154,7 +154,8 @@ def _ask(file: Path, revision: Revision) -> None:
 
 
 def _write(path: Path, revision: Revision) -> None:
-    """Whole or not at all, and with the mode that the file had."""
+    """Whole or not at all, with the mode that the file had, and through a link to where it is."""
+    path = path.resolve()
     before = path.read_bytes()
     if is_one_model_a_line(before):
         text = renewed(before.decode(), revision.catalogue, revision.changed_ids)

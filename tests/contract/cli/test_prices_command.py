@@ -1,7 +1,10 @@
 """`pointsman prices`: what it shows, writes and refuses."""
 
 import json
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from click.testing import Result
@@ -76,6 +79,40 @@ def test_what_is_taken_is_written_line_by_line(catalogue: Path) -> None:
     assert mini.prices[0].valid_from_day > 0
     assert list(catalogue.parent.iterdir()) == [catalogue]
     assert catalogue.stat().st_mode & 0o777 == 0o640
+
+
+def test_link_is_written_through(catalogue: Path) -> None:
+    """The file it leads to changes; the link stays one."""
+    link = catalogue.with_name("link.yaml")
+    link.symlink_to(catalogue)
+
+    sync(link, "--write", "--yes")
+
+    assert link.is_symlink()
+    assert catalogue.read_text() != CATALOGUE
+
+
+def test_list_is_fetched_by_its_url(catalogue: Path) -> None:
+    """From this machine without TLS, too."""
+    handler = partial(QuietFiles, directory=str(FEEDS))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            url = f"http://127.0.0.1:{server.server_port}/community.json"
+            by_url = sync(catalogue, source=url)
+        finally:
+            server.shutdown()
+            thread.join()
+
+    assert by_url.stdout == sync(catalogue).stdout
+
+
+class QuietFiles(SimpleHTTPRequestHandler):
+    """Serves a directory and says nothing of it."""
+
+    def log_message(self, *_: object) -> None:
+        pass
 
 
 def test_second_time_there_is_nothing_to_do(catalogue: Path) -> None:
