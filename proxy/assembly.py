@@ -17,7 +17,10 @@ from proxy.config.load import LoadedConfig, Pricing
 from proxy.deadlines import Deadlines
 from proxy.domain.snapshot import Snapshot
 from proxy.execution.executor import Executor
+from proxy.execution.lessons import Lessons
+from proxy.execution.plan import Planner
 from proxy.execution.settle import Books
+from proxy.execution.understand import Understanding
 from proxy.pipeline import Pipeline
 from proxy.ports import Provider
 from proxy.providers.http1_transport import Http1Transport
@@ -27,11 +30,15 @@ from proxy.server.app import Gateway, Operations
 from proxy.server.lifecycle import Lifecycle
 from proxy.server.runner import GatewayRunner
 from proxy.server.tls import TlsFiles
+from proxy.state.answers import Answers
+from proxy.state.board import Board
 from proxy.state.connection import Connection, StateUnavailableError, address_of, check_server
 from proxy.state.keyring import KeyRing, RingHooks
 from proxy.state.prices import FetchFailedError, PriceKeeper, PriceStore, Schedule
+from proxy.state.snapshots import SnapshotHolder
 from proxy.state.store import check_pepper
 from proxy.state.tokens import Pepper
+from proxy.state.tool_calls import ToolCallOrigins
 from proxy.tasks import Supervisor
 from proxy.telemetry.lines import LineWriter
 from proxy.telemetry.logs import failure_fields, log_event, log_failure
@@ -59,22 +66,6 @@ class SystemClock:
     def unix_ms(self) -> UnixMs:
         """Wall-clock milliseconds."""
         return UnixMs(int(time.time() * 1000))
-
-
-class SnapshotHolder:
-    """The snapshot in force: the config file's, until it is replaced (`ports.SnapshotSlot`)."""
-
-    def __init__(self, snapshot: Snapshot) -> None:
-        self._snapshot = snapshot
-
-    @property
-    def current(self) -> Snapshot:
-        """That snapshot."""
-        return self._snapshot
-
-    def replace(self, snapshot: Snapshot) -> None:
-        """Put *snapshot* in force, whole."""
-        self._snapshot = snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,19 +149,25 @@ async def gateway_parts(
             _ = supervisor.start("metrics", metrics.keep_fresh())
         if tls is not None:
             _ = supervisor.start("tls files", tls.watch(_report_tls))
-        snapshots = SnapshotHolder(config.snapshot)
+        board, answers, tool_calls = Board(clock.now), Answers(clock.now), ToolCallOrigins()
+        hash_key = secrets.pepper.derived("scopes")
+        snapshots = SnapshotHolder(config.snapshot, board, hash_key)
+        _ = supervisor.start("figures", snapshots.keep_fresh())
         if config.pricing is not None:
             news = PriceNews(config.pricing, snapshots, metrics)
             _start_prices(running, config.pricing, secrets, supervisor, news)
-        books = Books(LogRecorder(lines, console=log.for_people), metrics, clock)
+        caps = Caps(limits.max_body_bytes, limits.max_json_depth)
+        lessons = Lessons(board, tool_calls, answers)
+        recorder = LogRecorder(lines, console=log.for_people)
+        providers = _start_providers(running, config.snapshot, secrets)
         pipeline = Pipeline(
             keyring=keyring,
             snapshots=snapshots,
-            executor=Executor(
-                _start_providers(running, config.snapshot, secrets), clock, Deadlines()
-            ),
-            books=books,
-            caps=Caps(limits.max_body_bytes, limits.max_json_depth),
+            books=Books(recorder, metrics, clock, lessons.learn),
+            understanding=Understanding(tool_calls, clock, hash_key),
+            planner=Planner(answers, caps),
+            executor=Executor(providers, board, clock, Deadlines()),
+            caps=caps,
         )
         gateway = Gateway(
             pipeline,

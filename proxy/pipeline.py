@@ -1,27 +1,34 @@
 """The request path, top to bottom. Read this first: every line of `answer` is one module.
 
-docs/request-path.md walks the same steps, under the same numbers; 3 (classify) and 5 (admit) do
-nothing yet.
+docs/request-path.md walks the same steps, under the same numbers; 5 (admit) does nothing yet.
 """
 
+from dataclasses import replace
 from typing import NoReturn
 
+import orjson
+
 from proxy.domain.catalog import Endpoint, Route
-from proxy.domain.facts import facts_of
+from proxy.domain.decision import Decision
 from proxy.domain.request import Request
 from proxy.domain.snapshot import Snapshot
 from proxy.domain.tenant import Tenant
 from proxy.errors import GatewayError
 from proxy.execution.executor import Executor
 from proxy.execution.opening import Opening
+from proxy.execution.plan import Asked, Plan, Planner
 from proxy.execution.relay import relay
 from proxy.execution.settle import Books, Entry
+from proxy.execution.understand import Understanding
 from proxy.ports import Exchange, Head, KeyRing, Snapshots
 from proxy.routing.decide import decide
+from proxy.routing.degrade import FromCache, Proceed, Refuse, Say, Shorten, header_of, step_down
+from proxy.routing.explain import explained, summary_of
 from proxy.wire.bearer import bearer_of
 from proxy.wire.limits import Caps
 from proxy.wire.models import model_body, models_body
 from proxy.wire.parse import parse
+from proxy.wire.question import routing_question
 
 MODELS_CREATED_S = 1767225600
 """What `created` says of every route (2026-01-01): SDKs require the field, routes have no age."""
@@ -36,13 +43,17 @@ class Pipeline:
         keyring: KeyRing,
         snapshots: Snapshots,
         books: Books,
+        understanding: Understanding,
+        planner: Planner,
         executor: Executor,
         caps: Caps,
     ) -> None:
         self._keyring = keyring
         self._snapshots = snapshots
-        self._executor = executor
         self._books = books
+        self._understanding = understanding
+        self._planner = planner
+        self._executor = executor
         self._caps = caps
 
     async def answer(self, exchange: Exchange, endpoint: Endpoint) -> None:
@@ -57,11 +68,37 @@ class Pipeline:
             request = parse(endpoint, await exchange.body(), self._caps)  # 2 wire/parse
             entry.request = request
             _grant(request.route_id, tenant, snapshot)
-            entry.decision = decide(facts_of(request, tenant), snapshot)  # 4 routing/decide
-            entry.opening = await self._open(request, exchange, entry)  # 6 execution/executor
-            del request  # nothing is sent again: a stream need not keep its prompt
+            asked = await self._understanding.of(request, tenant, exchange, snapshot)  # 3 classify
+            entry.facts = asked.facts
+            entry.decision = decide(asked.facts, snapshot)  # 4 routing/decide
+            plan = await self._planner.plan(asked, entry.decision, snapshot)  # 4 execution/plan
+            entry.decision, entry.request = plan.decision, plan.request
+            entry.keep_as = plan.keep_as
+            if plan.ready is not None:
+                _tell(plan, plan.ready, exchange, entry)
+                return
+            entry.opening = await self._open(plan.request, exchange, entry)  # 6 execution/executor
+            del request, asked, plan  # nothing is sent again: a stream need not keep its prompt
             entry.let_go_of_body()
             entry.ending = await relay(entry.opening, exchange.sink, told(entry))  # 7 relay
+
+    async def route(self, exchange: Exchange) -> None:
+        """Answer with the decision for a chat, and send nothing upstream."""
+        with self._books.entry(exchange) as entry:
+            snapshot = self._snapshots.current
+            tenant = await self._tenant_of(exchange, snapshot, entry)
+            question = routing_question(await exchange.body(), self._caps)
+            request = parse(Endpoint.CHAT, question.chat, self._caps)
+            entry.request = request
+            _grant(request.route_id, tenant, snapshot)
+            supposed = replace(tenant, tier=question.tier or tenant.tier)
+            asked = await self._understanding.of(request, supposed, exchange, snapshot)
+            entry.facts = asked.facts
+            entry.decision = decide(asked.facts, snapshot)
+            shown = orjson.dumps(explained(_stepped_down(asked, entry, snapshot)))
+            exchange.sink.start(Head(200, "application/json", len(shown), stream=False))
+            exchange.sink.write(shown)
+            exchange.sink.end()
 
     async def models(self, exchange: Exchange, route_id: str | None) -> None:
         """Answer with the routes that the caller may ask for, or the one named *route_id*."""
@@ -116,14 +153,42 @@ def _shown(name: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in name[:64])
 
 
+def _stepped_down(asked: Asked, entry: Entry, snapshot: Snapshot) -> Decision:
+    """The decision, or the one that the ladder would come to."""
+    assert entry.decision is not None
+    if entry.decision.ranking:
+        return entry.decision
+    step = step_down(entry.decision, asked.facts, snapshot)
+    match step:
+        case Proceed(decision) | Shorten(decision):
+            return decision
+        case FromCache() | Say():
+            return entry.decision._replace(degradation=step.degradation)
+        case Refuse():
+            return entry.decision
+
+
+def _tell(plan: Plan, body: bytes, exchange: Exchange, entry: Entry) -> None:
+    """Answer with what needs no provider."""
+    stream = plan.request.stream
+    kind = "text/event-stream; charset=utf-8" if stream else "application/json"
+    exchange.sink.start(Head(200, kind, len(body), stream=stream, headers=told(entry)))
+    exchange.sink.write(body)
+    exchange.sink.end()
+
+
 def told(entry: Entry) -> tuple[tuple[str, str], ...]:
     """The headers that tell the client how its request was routed."""
-    assert entry.decision is not None
+    decision = entry.decision
+    assert decision is not None
     headers = [
-        ("x-pointsman-route", entry.decision.route.id),
+        ("x-pointsman-route", decision.route.id),
         ("x-pointsman-attempts", str(len(entry.attempts))),
-        ("x-pointsman-config", entry.decision.config_version),
+        ("x-pointsman-config", decision.config_version),
+        ("x-pointsman-decision", summary_of(decision)),
     ]
     if entry.opening is not None:
         headers.append(("x-pointsman-target", entry.opening.call.target.id))
+    if decision.degradation is not None:
+        headers.append(("x-pointsman-degraded", header_of(decision.degradation)))
     return tuple(headers)

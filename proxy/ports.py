@@ -4,7 +4,7 @@ The implementations: Provider and Reply in `providers/`, Exchange and Sink in `s
 in `state/keyring`, Recorder and Meter in `telemetry/`, SnapshotSlot and Clock in `assembly`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -12,7 +12,7 @@ from proxy.domain.catalog import Endpoint, Target
 from proxy.domain.labels import Workload
 from proxy.domain.outcome import Ending, Failure, FailureKind
 from proxy.domain.record import Record
-from proxy.domain.request import Request
+from proxy.domain.request import Headers, Request
 from proxy.domain.snapshot import Snapshot
 from proxy.domain.tenant import KeyStanding
 from proxy.errors import GatewayError
@@ -118,6 +118,10 @@ class Exchange(Protocol):
         """The Authorization header as sent."""
 
     @property
+    def headers(self) -> Headers:
+        """All of the client's headers."""
+
+    @property
     def forwarded(self) -> Mapping[str, str]:
         """The client's headers that may go upstream, names in lower case."""
 
@@ -159,6 +163,10 @@ class Reply(Protocol):
     @property
     def content_length(self) -> int | None:
         """The body's length in bytes, None if the upstream did not say."""
+
+    @property
+    def limits_left(self) -> float | None:
+        """The share, in [0, 1], of its limits that the provider says is left; None: it is silent."""
 
     async def read(self) -> bytes | FailureKind:
         """The next bytes of the body, empty at its clean end; for use before `relay_to`.
@@ -233,6 +241,16 @@ class HealthBoard(Protocol):
         """The provider says that *share*, in [0, 1], of the target's limits is left."""
 
 
+class ToolCalls(Protocol):
+    """Which provider issued which tool calls, by the ids that it gave them."""
+
+    def issued(self, call_ids: Iterable[str], provider_id: str) -> None:
+        """*provider_id* answered with these calls."""
+
+    def origin_of(self, call_ids: Iterable[str]) -> str | None:
+        """The provider that issued the newest of these that is known, None where none is."""
+
+
 @dataclass(frozen=True, slots=True)
 class KeptAnswer:
     """A whole plain answer that a target once gave."""
@@ -244,10 +262,13 @@ class KeptAnswer:
 class AnswerCache(Protocol):
     """Whole plain answers, kept where a rule allows it. None of it blocks."""
 
-    def find(self, tenant_id: str, endpoint: Endpoint, body: bytes) -> KeptAnswer | None:
-        """What the same tenant was answered to the very same *body*, if that is still kept."""
+    def key_of(self, tenant_id: str, endpoint: Endpoint, body: bytes) -> bytes:
+        """What the very same *body* of the same tenant is known by: a keyed hash."""
 
-    def keep(self, tenant_id: str, endpoint: Endpoint, body: bytes, answer: KeptAnswer) -> None:
+    def find(self, key: bytes) -> KeptAnswer | None:
+        """What was answered to that, if it is still kept."""
+
+    def keep(self, key: bytes, answer: KeptAnswer) -> None:
         """Keep *answer* for a while; a large one is not."""
 
 

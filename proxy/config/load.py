@@ -30,6 +30,7 @@ from proxy.config.references import reference_faults
 from proxy.config.schema import ConfigSpec
 from proxy.config.settings import Settings
 from proxy.config.yaml12 import read_yaml
+from proxy.domain.policies import rebound
 from proxy.domain.snapshot import Snapshot
 
 MAX_FILE_BYTES: Final = 1024 * 1024
@@ -56,7 +57,11 @@ class Pricing:
         if priced.targets == current.targets:
             return current
         return replace(
-            current, version=priced.version, targets=priced.targets, routes=priced.routes
+            current,
+            version=priced.version,
+            targets=priced.targets,
+            routes=priced.routes,
+            policies=rebound(current.policies, tuple(priced.routes.values())),
         )
 
 

@@ -71,6 +71,7 @@ class Policies:
 
     `headers` are the names that rules look at, in lower case: the allow-list of what facts hold.
     `index` finds the rules that apply, by their position. `targets` are those of the routes.
+    `scope_key` keys the hashes that scopes are compared by.
     `rulings` remembers what rules came to together; forgetting any of it changes no answer.
     """
 
@@ -78,6 +79,7 @@ class Policies:
     targets: tuple[Target, ...] = ()
     tool_loop_stays: bool = True
     headers: frozenset[str] = frozenset()
+    scope_key: bytes = field(default=b"", repr=False)
     index: Index = field(default_factory=Index)
     rulings: dict[object, Ruling] = field(default_factory=dict, compare=False, repr=False)
 
@@ -106,14 +108,20 @@ def policies_of(
         targets=tuple({target.id: target for route in routes for target in route.targets}.values()),
         tool_loop_stays=tool_loop_stays,
         headers=frozenset(name for rule in bound for name in _headers(rule.when)),
+        scope_key=scope_key,
         index=index_of([rule.when for rule in bound]),
     )
 
 
-def rebound(policies: Policies, routes: Collection[Route], scope_key: bytes) -> Policies:
-    """*policies* under other prices, or another key."""
+def rebound(
+    policies: Policies, routes: Collection[Route], scope_key: bytes | None = None
+) -> Policies:
+    """*policies* under the prices of *routes*, and under another key; None: under their own."""
     return policies_of(
-        policies.rules, routes, scope_key=scope_key, tool_loop_stays=policies.tool_loop_stays
+        policies.rules,
+        routes,
+        scope_key=policies.scope_key if scope_key is None else scope_key,
+        tool_loop_stays=policies.tool_loop_stays,
     )
 
 

@@ -1,6 +1,7 @@
 """The row that every request leaves behind, however it ended. Pure values, free of payload."""
 
-from proxy.domain.decision import Rejection
+from proxy.domain.decision import Decision, Rejection
+from proxy.domain.facts import Facts
 from proxy.domain.outcome import Ending, FailureKind
 from proxy.domain.usage import Evidence, Usage
 from proxy.units import NanoUsd, UnixMs
@@ -31,7 +32,8 @@ class Record:
 
     `status` is what the client got (499: it left before an answer began). `cost_nanousd` is what
     the answer cost; None: there was none, or its target has no price (then `usage` tells). What
-    other attempts may have cost stands with each of them.
+    other attempts may have cost stands with each of them. `facts` and `decision`: None where it did
+    not come so far.
     """
 
     request_id: str
@@ -54,6 +56,8 @@ class Record:
     cost_nanousd: NanoUsd | None
     finish_reason: str | None
     config_version: str | None
+    facts: Facts | None
+    decision: Decision | None
     trace_id: str | None
     body_bytes: int
     sent_bytes: int

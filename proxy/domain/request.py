@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from proxy.domain.catalog import Capability, Endpoint
 from proxy.values import value
@@ -30,6 +30,13 @@ class Member(NamedTuple):
     def value(self) -> Span:
         """Where its value stands."""
         return Span(self.start, self.end)
+
+
+class Headers(Protocol):
+    """A client's header fields, by name in lower case; those of one name are joined by commas."""
+
+    def get(self, name: str, /) -> str | None:
+        """The field *name*, None where there is none."""
 
 
 @value

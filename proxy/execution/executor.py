@@ -13,7 +13,7 @@ from proxy.errors import GatewayError, UpstreamRefusal
 from proxy.execution.next_step import GiveUp, Try, next_step
 from proxy.execution.opening import Opening, open_answer
 from proxy.execution.settle import Entry
-from proxy.ports import Call, Clock, Provider
+from proxy.ports import Call, Clock, HealthBoard, Provider
 from proxy.routing.degrade import refusal_of
 from proxy.units import LoopSeconds, NanoUsd
 
@@ -22,9 +22,14 @@ class Executor:
     """Turns a decision into a reply that began."""
 
     def __init__(
-        self, providers: Mapping[str, Provider], clock: Clock, deadlines: Deadlines
+        self,
+        providers: Mapping[str, Provider],
+        health: HealthBoard,
+        clock: Clock,
+        deadlines: Deadlines,
     ) -> None:
         self._providers = providers
+        self._health = health
         self._clock = clock
         self._deadlines = deadlines
 
@@ -72,8 +77,19 @@ class Executor:
         except TimeoutError:
             result = Failure(call.target.id, FailureKind.FIRST_BYTE_TIMEOUT)
         finally:
-            entry.attempts.append(_attempt_of(call, result, self._clock.now() - started))
+            attempt = _attempt_of(call, result, self._clock.now() - started)
+            entry.attempts.append(attempt)
+        self._note(call, result, attempt.elapsed_ms)
         return result
+
+    def _note(self, call: Call, result: Opening | Failure, elapsed_ms: float) -> None:
+        target_id = call.target.id
+        if isinstance(result, Failure):
+            self._health.attempt_ended(target_id, result.kind, None)
+            return
+        self._health.attempt_ended(target_id, None, elapsed_ms if result.stream else None)
+        if (share := result.reply.limits_left) is not None:
+            self._health.limits_left(target_id, share)
 
 
 def _attempt_of(call: Call, result: Opening | Failure | None, elapsed_s: float) -> Attempt:

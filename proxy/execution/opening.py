@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from proxy.deadlines import Watch
+from proxy.domain.catalog import Capability
 from proxy.domain.outcome import Failure, FailureKind
 from proxy.domain.usage import Usage
 from proxy.ports import Call, Reply
 from proxy.wire.plain import PlainReading, read_plain, usage_in_tail
 from proxy.wire.splice import asks_usage
 from proxy.wire.sse import StreamTap
+from proxy.wire.tool_calls import calls_in
 
 COMMENT_HOLD_S = 10.0
 COMMENT_HOLD_BYTES = 64 * 1024
@@ -30,6 +32,8 @@ class Tap(Protocol):
     finish_reason: str | None
     done: bool
     failed: bool
+    calls: list[str]
+    """The ids of the tool calls that the answer makes."""
 
     def feed(self, data: bytes) -> bytes:
         """What may go to the client now that *data* has come."""
@@ -78,6 +82,7 @@ class PlainTap:
         self.finish_reason = reading.finish_reason if reading else None
         self.done = False
         self.failed = False
+        self.calls: list[str] = []
         self._tail = b""
         self._seen_bytes = 0
 
@@ -126,7 +131,10 @@ async def open_answer(reply: Reply, call: Call, watch: Watch) -> Opening | Failu
 async def _open_stream(reply: Reply, call: Call) -> Opening | FailureKind:
     if reply.content_type != "text/event-stream":
         return FailureKind.BAD_REPLY
-    tap = StreamTap(strip_usage=asks_usage(call.request, call.target))
+    request = call.request
+    tap = StreamTap(
+        strip_usage=asks_usage(request, call.target), follow_calls=Capability.TOOLS in request.needs
+    )
     held = bytearray()
     try:
         async with asyncio.timeout(COMMENT_HOLD_S):
@@ -195,4 +203,5 @@ def _whole(reply: Reply, call: Call, body: bytes) -> Opening | FailureKind:
     if not reading.valid:
         return FailureKind.BAD_REPLY if body.strip() else FailureKind.EMPTY_REPLY
     tap = PlainTap(reading)
+    tap.calls = calls_in(body)
     return Opening(call, reply, tap, tap.feed(body), whole=True, stream=False)

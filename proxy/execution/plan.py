@@ -7,6 +7,7 @@ A decision with candidates is sent, changed as its rules say. One without goes d
 
 from dataclasses import dataclass, field
 
+from proxy.domain.catalog import Endpoint
 from proxy.domain.classing import ClassifyRules
 from proxy.domain.decision import Decision
 from proxy.domain.facts import Facts
@@ -43,12 +44,14 @@ class Asked:
 class Plan:
     """Send *request* as *decision* ranks its targets; or answer with *ready*, which is whole and
     needs no provider: `kept_from` is the target that once gave it, None where it is a message.
+    `keep_as`: a rule allows to keep the answer, under that key.
     """
 
     decision: Decision
     request: Request
     ready: bytes | None = field(default=None, repr=False)
     kept_from: str | None = None
+    keep_as: bytes | None = field(default=None, repr=False)
 
 
 class Planner:
@@ -69,8 +72,14 @@ class Planner:
         else:
             plan = self._stepped_down(asked, decision, snapshot)
         if plan.ready is None:
+            if plan.decision.ruling.caching_allowed and not asked.request.stream:
+                plan.keep_as = self._key_of(asked)
             plan.request = await self._as_sent(plan, asked, snapshot.classing)
         return plan
+
+    def _key_of(self, asked: Asked) -> bytes:
+        request = asked.request
+        return self._cache.key_of(asked.facts.tenant_id, request.endpoint, request.body)
 
     def _stepped_down(self, asked: Asked, decision: Decision, snapshot: Snapshot) -> Plan:
         request, rung = asked.request, 0
@@ -88,8 +97,8 @@ class Planner:
                     if body is not None:
                         return Plan(lesser, parse(request.endpoint, body, self._caps))
                 case FromCache(targets, degradation, rung):
-                    kept = self._cache.find(asked.facts.tenant_id, request.endpoint, request.body)
-                    if kept is not None and kept.target_id in targets and not request.stream:
+                    kept = None if request.stream else self._cache.find(self._key_of(asked))
+                    if kept is not None and kept.target_id in targets:
                         told = decision._replace(degradation=degradation)
                         return Plan(told, request, kept.body, kept.target_id)
 
@@ -104,6 +113,7 @@ class Planner:
             nonce = asked.request_id[-NONCE_CHARS:]
             body = redact(request, asked.reading, every.spans, kinds, nonce)
             request = parse(request.endpoint, body, self._caps)
-        if (most := decision.max_output_tokens) is not None:
+        most = decision.max_output_tokens
+        if most is not None and request.endpoint is not Endpoint.EMBEDDINGS:
             request = parse(request.endpoint, clamped(request, most), self._caps)
         return request

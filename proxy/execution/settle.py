@@ -5,11 +5,13 @@ the request leaves behind, however it ends.
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 
 from proxy.domain.catalog import Endpoint
 from proxy.domain.decision import Decision
+from proxy.domain.facts import Facts
 from proxy.domain.outcome import Ending
 from proxy.domain.price import cost_of
 from proxy.domain.record import Attempt, Record
@@ -41,6 +43,8 @@ class Entry:
     started_at_ms: UnixMs
     identity: Identity | None = None
     request: Request | None = None
+    facts: Facts | None = None
+    keep_as: bytes | None = None
     decision: Decision | None = None
     attempts: list[Attempt] = field(default_factory=list)
     opening: Opening | None = None
@@ -58,9 +62,17 @@ class Entry:
 class Books:
     """Opens entries, and closes each exactly once."""
 
-    def __init__(self, recorder: Recorder, meter: Meter, clock: Clock) -> None:
+    def __init__(
+        self,
+        recorder: Recorder,
+        meter: Meter,
+        clock: Clock,
+        learn: Callable[["Entry", Record], None] = lambda entry, record: None,
+    ) -> None:
+        """*learn* takes what a request teaches (`execution/lessons`)."""
         self._recorder = recorder
         self._meter = meter
+        self._learn = learn
         self._clock = clock
 
     def entry(self, exchange: Exchange) -> "OpenEntry":
@@ -78,6 +90,7 @@ class Books:
         record = record_of(entry, self._clock.now())
         self._meter.request_ended(record)
         self._recorder.record(record)
+        self._learn(entry, record)
 
 
 class OpenEntry:
@@ -142,6 +155,8 @@ def record_of(entry: Entry, now: LoopSeconds) -> Record:
         cost_nanousd=_cost_of(opening, usage),
         finish_reason=opening.tap.finish_reason if opening else None,
         config_version=decision.config_version if decision else None,
+        facts=entry.facts,
+        decision=decision,
         trace_id=exchange.trace_id,
         body_bytes=exchange.body_bytes,
         sent_bytes=exchange.sink.sent_bytes,

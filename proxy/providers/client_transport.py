@@ -27,6 +27,7 @@ from proxy.providers.stall import Stalled, StallWatch
 from proxy.providers.upstream import writable_by
 from proxy.tasks import Supervisor
 from proxy.units import LoopSeconds
+from proxy.wire.ratelimits import share_left
 
 POOL_IDLE_S = 15.0
 """Shorter than any provider's own keep-alive, so that we close first."""
@@ -180,6 +181,11 @@ class HttpReply:
     def headers(self) -> CIMultiDictProxy[str]:
         """The response's headers, names in any case."""
         return self._response.headers
+
+    @property
+    def limits_left(self) -> float | None:
+        """The share of its limits that the provider says is left."""
+        return share_left(self.headers)
 
     @property
     def content_length(self) -> int | None:

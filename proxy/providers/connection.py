@@ -14,6 +14,7 @@ from proxy.ports import Push
 from proxy.providers.http1 import BadResponse, ResponseParser
 from proxy.providers.upstream import writable_by
 from proxy.units import LoopSeconds
+from proxy.wire.ratelimits import share_left
 
 HIGH_WATER_BYTES: Final = 256 * 1024
 """What is buffered of a body that nobody reads yet, before the upstream is paused."""
@@ -200,6 +201,11 @@ class Http1Reply:
     def content_type(self) -> str:
         """The media type in lower case, without parameters."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    @property
+    def limits_left(self) -> float | None:
+        """The share of its limits that the provider says is left."""
+        return share_left(self.headers)
 
     @property
     def content_length(self) -> int | None:

@@ -29,9 +29,7 @@ RETRY_AFTER_S: Final = 10
 SHRINK_TO: Final = 0.9
 """The share of a window that a shortened prompt is cut to: its tokens are an estimate."""
 
-_NOT_OURS: Final = frozenset(
-    {Reason.POLICY, Reason.REFUSED, Reason.TOOL_ORIGIN, Reason.WRONG_ENDPOINT}
-)
+_NOT_OURS: Final = frozenset({Reason.POLICY, Reason.REFUSED, Reason.WRONG_ENDPOINT})
 """Reasons that keep a target's cached answers out too."""
 
 _RULED: Final = frozenset({Reason.POLICY, Reason.REFUSED, Reason.COST_ABOVE_BOUND})

@@ -51,6 +51,16 @@ def explained(decision: Decision) -> dict[str, Any]:
     }
 
 
+def summary_of(decision: Decision) -> str:
+    """*decision* in a few closed words, for a header."""
+    labels = decision.labels
+    return (
+        f"strategy={decision.strategy}; workload={labels.workload.value}; "
+        f"sensitivity={labels.sensitivity.value}; candidates={len(decision.ranking)}; "
+        f"rejected={len(decision.rejected)}"
+    )
+
+
 def _named(target: Target | None) -> dict[str, str] | None:
     if target is None:
         return None

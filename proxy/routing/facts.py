@@ -1,12 +1,11 @@
 """Step 3, its end: what is kept of a request for the decision, once its text was read. Pure."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from proxy.domain.facts import Facts
 from proxy.domain.labels import Labels
-from proxy.domain.request import Request
+from proxy.domain.request import Headers, Request
 from proxy.domain.tenant import Tenant
 from proxy.domain.traits import Traits
 
@@ -62,7 +61,7 @@ def draw_of(request_id: str) -> float:
     return int(request_id[-_DRAW_DIGITS:], 16) / 16**_DRAW_DIGITS
 
 
-def headers_for(names: frozenset[str], sent: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+def headers_for(names: frozenset[str], sent: Headers) -> tuple[tuple[str, str], ...]:
     """Those of the headers *sent* that rules look at, sorted; *sent* may be asked in any case."""
     if not names:
         return ()

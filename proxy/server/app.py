@@ -22,6 +22,7 @@ from proxy.server.lifecycle import Lifecycle
 from proxy.server.sink import Written
 
 MODELS = "/v1/models"
+ROUTE = "/v1/route"
 ONE_MODEL = "/v1/models/{id}"
 OTHER = "other"
 OPERATIONS = ("/healthz", "/readyz", "/metrics")
@@ -82,6 +83,7 @@ class Gateway:
                 )
                 for endpoint in Endpoint
             },
+            ROUTE: Place("POST", ROUTE, pipeline.route),
             MODELS: Place("GET", MODELS, partial(pipeline.models, route_id=None)),
             **{path: Place("GET", path, self._operate) for path in OPERATIONS},
         }

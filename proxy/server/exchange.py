@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from aiohttp import HttpVersion11, web
 from aiohttp.web_protocol import RequestPayloadError
+from multidict import CIMultiDictProxy
 
 from proxy.config.settings import Limits
 from proxy.errors import GatewayError
@@ -27,6 +28,21 @@ _TRACEPARENT = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
     r"(?:(?<!^00.{53})-[!-~]*)?"  # more fields may follow from version 01 on
 )
+
+
+class SentHeaders:
+    """A request's headers (implements `request.Headers`)."""
+
+    __slots__ = ("_fields",)
+
+    def __init__(self, fields: CIMultiDictProxy[str]) -> None:
+        self._fields = fields
+
+    def get(self, name: str, /) -> str | None:
+        """The field *name*; several of that name with commas between (RFC 9110, 5.3)."""
+        if name not in self._fields:
+            return None
+        return ", ".join(self._fields.getall(name))
 
 
 class HttpExchange:
@@ -53,6 +69,11 @@ class HttpExchange:
         if len(values) > 1:
             raise GatewayError("malformed_request")
         return values[0] if values else None
+
+    @property
+    def headers(self) -> "SentHeaders":
+        """All of the client's headers."""
+        return SentHeaders(self._request.headers)
 
     @property
     def forwarded(self) -> Mapping[str, str]:

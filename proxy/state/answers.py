@@ -34,9 +34,17 @@ class Answers:
         self._kept: OrderedDict[bytes, tuple[float, KeptAnswer]] = OrderedDict()
         self.size_bytes = 0
 
-    def find(self, tenant_id: str, endpoint: Endpoint, body: bytes) -> KeptAnswer | None:
+    def key_of(self, tenant_id: str, endpoint: Endpoint, body: bytes) -> bytes:
         """See `ports.AnswerCache`."""
-        key = self._key(tenant_id, endpoint, body)
+        hashed = blake2b(key=self._secret, digest_size=32)
+        # Each part with its length before it: no two triples are ever the same bytes.
+        for part in (tenant_id.encode(), endpoint.value.encode(), body):
+            hashed.update(len(part).to_bytes(8, "big"))
+            hashed.update(part)
+        return hashed.digest()
+
+    def find(self, key: bytes) -> KeptAnswer | None:
+        """See `ports.AnswerCache`."""
         found = self._kept.get(key)
         if found is None:
             return None
@@ -46,11 +54,10 @@ class Answers:
             return None
         return answer
 
-    def keep(self, tenant_id: str, endpoint: Endpoint, body: bytes, answer: KeptAnswer) -> None:
+    def keep(self, key: bytes, answer: KeptAnswer) -> None:
         """See `ports.AnswerCache`."""
         if len(answer.body) > MAX_ANSWER_BYTES:
             return
-        key = self._key(tenant_id, endpoint, body)
         if key in self._kept:
             self._drop(key)
         self._kept[key] = (self._now() + self._ttl_s, answer)
@@ -61,11 +68,3 @@ class Answers:
     def _drop(self, key: bytes) -> None:
         _, answer = self._kept.pop(key)
         self.size_bytes -= len(answer.body) + _OVERHEAD_BYTES
-
-    def _key(self, tenant_id: str, endpoint: Endpoint, body: bytes) -> bytes:
-        hashed = blake2b(key=self._secret, digest_size=32)
-        # Each part with its length before it: no two triples are ever the same bytes.
-        for part in (tenant_id.encode(), endpoint.value.encode(), body):
-            hashed.update(len(part).to_bytes(8, "big"))
-            hashed.update(part)
-        return hashed.digest()

@@ -103,9 +103,9 @@ class Board:
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         self._seen: dict[str, Seen] = {}
-        self._answers: dict[tuple[str, str], _Answers] = {}
-        self._touched: set[tuple[str, str]] = set()
-        self._histories: dict[tuple[str, str], History] = {}
+        self._answers: dict[tuple[str, Workload], _Answers] = {}
+        self._touched: set[tuple[str, Workload]] = set()
+        self._histories: dict[tuple[str, Workload], History] = {}
 
     def attempt_ended(
         self, target_id: str, kind: FailureKind | None, first_token_ms: float | None
@@ -162,7 +162,7 @@ class Board:
         now = self._now()
         return {target_id: seen.standing_at(now) for target_id, seen in self._seen.items()}
 
-    def histories(self) -> Mapping[tuple[str, str], History]:
+    def histories(self) -> Mapping[tuple[str, Workload], History]:
         """What answers were like, by route and workload."""
         for key in self._touched:
             self._histories[key] = self._answers[key].history()
@@ -175,7 +175,7 @@ class Board:
         return {target_id: seen.breaker.seen_at(now) for target_id, seen in self._seen.items()}
 
     def _remember(self, answer: Answered) -> None:
-        key = (answer.route_id, answer.workload.value)
+        key = (answer.route_id, answer.workload)
         answers = self._answers.get(key)
         if answers is None:
             answers = self._answers[key] = _Answers()

@@ -26,6 +26,7 @@ _BASE62: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _ID_AT: Final = slice(len("pm_"), len("pm_") + ID_CHARS)
 # No key begins so: what is hashed here can never be what is hashed for a key.
 _FINGERPRINT_OF: Final = b"pointsman pepper fingerprint"
+_DERIVED_FOR: Final = b"pointsman derived key: "
 _SHAPE: Final = re.compile(rf"pm_[0-9A-Za-z]{{{ID_CHARS}}}_[0-9A-Za-z]{{{SECRET_CHARS}}}")
 
 
@@ -49,6 +50,10 @@ class Pepper:
     def digest_of(self, token: str) -> bytes:
         """HMAC-SHA-256 of the whole *token*, which is ASCII: 32 bytes."""
         return hmac.digest(self._secret, token.encode("ascii"), "sha256")
+
+    def derived(self, purpose: str) -> bytes:
+        """A key of 32 bytes for *purpose* alone, the same wherever the pepper is."""
+        return hmac.digest(self._secret, _DERIVED_FOR + purpose.encode(), "sha256")
 
     def fingerprint(self) -> str:
         """16 hex digits that tell this pepper from any other: HMAC-SHA-256 of a constant, cut.

@@ -13,12 +13,13 @@ from proxy.errors import CATALOGUE
 OTHER: Final = "other"
 
 ENDPOINTS: Final = frozenset(
-    {*(endpoint.value for endpoint in Endpoint), "models", "healthz", "readyz", "metrics"}
+    {*(endpoint.value for endpoint in Endpoint), "route", "models", "healthz", "readyz", "metrics"}
 )
 """The values of the label `endpoint`, beside `other`."""
 
 _ENDPOINT_BY_PATH: Final = {
     **{f"/v1/{endpoint.value}": endpoint.value for endpoint in Endpoint},
+    "/v1/route": "route",
     "/v1/models": "models",
     "/v1/models/{id}": "models",
     "/healthz": "healthz",

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Final, TypeVar
 
 from proxy.domain.labels import LatencyClass, Risk, Sensitivity, Workload
+from proxy.domain.request import Headers
 from proxy.domain.said import SAID_NOTHING, Said
 from proxy.errors import GatewayError
 from proxy.wire.fields import invalid, shown
@@ -40,7 +41,7 @@ _HEADERS = {
 _Enum = TypeVar("_Enum", bound=StrEnum)
 
 
-def said_of(headers: Mapping[str, str], body: Mapping[str, object]) -> Said:
+def said_of(headers: Headers, body: Mapping[str, object]) -> Said:
     """What *headers* (lower-case names; repeated ones joined by commas) and `routing` say.
 
     Raises:

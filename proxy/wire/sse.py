@@ -17,6 +17,7 @@ from proxy.domain.usage import Usage
 from proxy.wire import events as sse
 from proxy.wire.answer import AnswerError, error_of, finish_reason_of, usage_of
 from proxy.wire.plain import TAIL_BYTES, usage_in_tail
+from proxy.wire.tool_calls import calls_in
 
 MAX_HELD_BYTES: Final = 16 * 1024
 TOKEN_BYTES: Final = 16
@@ -36,6 +37,7 @@ class StreamTap:
     flows counts when it starts to. `usage`, `finish_reason`: the last that were reported.
     `done`: [DONE] was passed on, what follows is dropped. `failed`: an error event came; it and
     what follows are dropped; `error_code` (a short word) and `error_status` tell more if it did.
+    `calls`: the ids of the tool calls made, where `follow_calls` was asked for.
     `mended`: `finish` completed the last event. `incomplete`: `finish` dropped a part of one.
     """
 
@@ -43,12 +45,14 @@ class StreamTap:
         "_clear",
         "_dropping",
         "_flowing",
+        "_follow_calls",
         "_held",
         "_plain_bytes",
         "_plain_events",
         "_shortest_bytes",
         "_strip_usage",
         "_tail",
+        "calls",
         "done",
         "error_code",
         "error_status",
@@ -60,7 +64,9 @@ class StreamTap:
         "usage",
     )
 
-    def __init__(self, strip_usage: bool) -> None:
+    def __init__(self, strip_usage: bool, *, follow_calls: bool = False) -> None:
+        self.calls: list[str] = []
+        self._follow_calls = follow_calls
         self.events = 0
         self.usage: Usage | None = None
         self.finish_reason: str | None = None
@@ -102,6 +108,7 @@ class StreamTap:
             and b"error" not in data
             and not sse.may_tell(data, sse.FINISH_REASON)
             and not sse.may_tell(data, sse.USAGE)
+            and not self._follow_calls
         ):
             count = data.count(b"\n\n") or data.count(b"\r\n\r\n")
             size = len(data)
@@ -209,6 +216,8 @@ class StreamTap:
 
     def _take(self, event: bytes) -> bytes:
         """Note what a whole *event* says; what of it goes to the client."""
+        if self._follow_calls:
+            self.calls += calls_in(event)
         if self.events and not sse.is_notable(event):
             self.events += sse.has_data(event)
             return event

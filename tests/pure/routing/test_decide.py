@@ -11,6 +11,7 @@ from proxy.domain.catalog import Capability, Endpoint, Route, Target, Tier
 from proxy.domain.decision import Decision, Reason, Rejection
 from proxy.domain.facts import Facts
 from proxy.domain.labels import Workload
+from proxy.domain.policies import TOOL_LOOP
 from proxy.domain.price import Price, UnpricedPolicy
 from proxy.domain.rules import (
     Attribute,
@@ -161,7 +162,7 @@ def test_tool_loop_stays_with_its_provider() -> None:
     decision = decided(a_target("a/m"), a_target("b/m"), tool_origin="b")
 
     assert ids(decision) == ["b/m"]
-    assert decision.rejected == (Rejection("a/m", Reason.TOOL_ORIGIN, "b"),)
+    assert decision.rejected == (Rejection("a/m", Reason.POLICY, f"rule {TOOL_LOOP}", TOOL_LOOP),)
 
 
 def test_rule_keeps_targets_out_by_name() -> None:
@@ -278,7 +279,7 @@ def test_last_one_standing_is_throttled_never_removed() -> None:
     alone = decided(a_target("a/m"), a_target("b/m"), standings={"a/m": OPEN}, tool_origin="a")
 
     assert [each.throttled for each in decision.ranking] == [True, True]
-    assert (ids(alone), reasons(alone)) == (["a/m"], {"b/m": Reason.TOOL_ORIGIN})
+    assert (ids(alone), reasons(alone)) == (["a/m"], {"b/m": Reason.POLICY})
     assert alone.ranking[0].throttled
 
 
@@ -286,7 +287,7 @@ def test_breaker_is_asked_last() -> None:
     """Where something else keeps a target out too, that is the reason."""
     decision = decided(a_target("a/m"), a_target("b/m"), standings={"a/m": OPEN}, tool_origin="b")
 
-    assert reasons(decision) == {"a/m": Reason.TOOL_ORIGIN}
+    assert reasons(decision) == {"a/m": Reason.POLICY}
 
 
 def test_clamp_is_told_where_a_rule_caps() -> None:

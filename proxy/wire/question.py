@@ -1,0 +1,61 @@
+"""What `POST /v1/route` takes: a chat, or a question in a few words. Pure.
+
+The small form is for whoever wants to know where something would go without writing a chat:
+`{"prompt": "...", "workload": "code", "max_latency_ms": 2000, "sensitive": true}`. It becomes the
+chat that it stands for, so there is one way to read either.
+"""
+
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from proxy.wire.fields import flag, invalid, missing
+from proxy.wire.limits import Caps
+
+DEFAULT_ROUTE: Final = "auto"
+TIERS: Final = ("free", "pro", "enterprise")
+_SMALL: Final = frozenset({"model", "prompt", "workload", "tier", "max_latency_ms", "sensitive"})
+
+
+class Question(NamedTuple):
+    """The chat that is asked about, and the tenant's tier to suppose; None: as it is."""
+
+    chat: bytes
+    tier: str | None
+
+
+def routing_question(body: bytes, caps: Caps) -> Question:
+    """What *body* asks. Where it is a chat, or no sound JSON, that is for the parser to read.
+
+    Raises:
+        GatewayError: missing_field or invalid_field in the small form.
+    """
+    if len(body) > caps.max_body_bytes:
+        return Question(body, None)
+    try:
+        asked = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return Question(body, None)  # whose refusal is the parser's business
+    if not isinstance(asked, dict) or "messages" in asked:
+        return Question(body, None)
+    if unknown := sorted(asked.keys() - _SMALL):
+        raise invalid(unknown[0][:64], f"known are {', '.join(sorted(_SMALL))}, or a whole chat")
+    prompt = asked.get("prompt")
+    if prompt is None:
+        raise missing("prompt")
+    if not isinstance(prompt, str):
+        raise invalid("prompt", "it must be a string")
+    tier = asked.get("tier")
+    if tier is not None and tier not in TIERS:
+        raise invalid("tier", f"it must be one of {', '.join(TIERS)}")
+    routing: dict[str, Any] = {
+        name: asked[name] for name in ("workload", "max_latency_ms") if asked.get(name) is not None
+    }
+    if flag(asked, "sensitive"):
+        routing["sensitivity"] = "regulated"
+    chat: dict[str, Any] = {
+        "model": asked.get("model", DEFAULT_ROUTE),
+        "messages": [{"role": "user", "content": prompt}],
+        "routing": routing,
+    }
+    return Question(orjson.dumps(chat), tier)
