@@ -5,7 +5,6 @@ in `references`. A spec is what was written; `compile` makes the values of `doma
 Prices become whole nano-dollars on the way in, base URLs the form that paths are appended to.
 """
 
-from collections.abc import Iterator
 from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
@@ -31,14 +30,8 @@ from proxy.config.fields import (
     Targets,
     Text,
 )
-from proxy.config.policy_spec import (
-    MAX_POLICIES,
-    BuiltInSpec,
-    DegradeSpec,
-    PolicySpec,
-    Quality,
-    Weights,
-)
+from proxy.config.policy_fields import MAX_POLICIES, Quality, Weights
+from proxy.config.policy_spec import BuiltInSpec, DegradeSpec, PolicySpec
 from proxy.config.settings import Limits, Settings
 from proxy.domain.catalog import Tier, Timeouts, UsageInStream
 from proxy.domain.rules import Strategy
@@ -205,11 +198,12 @@ def _below(spec: type[Spec], key: str) -> type[Spec]:
     (annotation,) = [
         field.annotation for name, field in spec.model_fields.items() if key in (name, field.alias)
     ]
-    return next(_specs_in(annotation))
+    (below,) = _specs_in(annotation)
+    return below
 
 
-def _specs_in(annotation: object) -> Iterator[type[Spec]]:
+def _specs_in(annotation: object) -> list[type[Spec]]:
+    """The spec that *annotation* is, or is a list of, or may be."""
     if isinstance(annotation, type) and issubclass(annotation, Spec):
-        yield annotation
-    for inner in get_args(annotation):
-        yield from _specs_in(inner)
+        return [annotation]
+    return [spec for inner in get_args(annotation) for spec in _specs_in(inner)]
