@@ -79,7 +79,9 @@ class Policies:
     tool_loop_stays: bool = True
     headers: frozenset[str] = frozenset()
     index: Index = field(default_factory=Index)
-    rulings: dict[object, Ruling] = field(default_factory=dict, compare=False, repr=False)
+    rulings: dict[object, Ruling] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
 
 
 def policies_of(
@@ -114,6 +116,17 @@ def rebound(policies: Policies, routes: Collection[Route], scope_key: bytes) -> 
     """*policies* under other prices, or another key."""
     return policies_of(
         policies.rules, routes, scope_key=scope_key, tool_loop_stays=policies.tool_loop_stays
+    )
+
+
+def without(policies: Policies, rule_id: str) -> Policies:
+    """*policies* as if the rule *rule_id*, which may be the built-in one, did not stand there."""
+    kept = tuple(rule for rule in policies.rules if rule.id != rule_id)
+    return replace(
+        policies,
+        rules=kept,
+        index=index_of([rule.when for rule in kept]),
+        tool_loop_stays=policies.tool_loop_stays and rule_id != TOOL_LOOP,
     )
 
 

@@ -225,3 +225,15 @@ def test_examples_in_the_gateway_config_load_when_uncommented() -> None:
     assert loaded.snapshot.routes["auto"].degrade is not None
     assert loaded.snapshot.targets["openai/gpt-4o-mini"].tags == {"chatty"}
     assert loaded.warnings == ()
+
+
+def test_example_of_the_page_loads() -> None:
+    """What docs/policies.md begins with can be copied as it stands."""
+    page = (CONFIG.parent / "docs" / "policies.md").read_text()
+    (block,) = re.findall(r"```yaml\n(.*?)```", page, flags=re.DOTALL)
+    rest = (CONFIG / "policies.yaml").read_text().partition("\npolicies:\n")[0]
+
+    loaded = parse(f"{rest}\n{block}".encode(), "policies.md")
+
+    assert len(loaded.snapshot.policies.rules) == 3
+    assert loaded.warnings == ()
