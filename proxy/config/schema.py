@@ -7,7 +7,7 @@ Prices become whole nano-dollars on the way in, base URLs the form that paths ar
 
 from typing import Annotated, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from proxy.config.fields import (
     BaseUrl,
@@ -174,7 +174,7 @@ class ConfigSpec(Spec):
     built_in_rules: BuiltInSpec = BuiltInSpec()
 
 
-ENTRIES: dict[str, type[Spec]] = {
+ENTRIES: dict[str, type[BaseModel]] = {
     "providers": ProviderSpec,
     "targets": TargetSpec,
     "routes": RouteSpec,
@@ -185,7 +185,7 @@ ENTRIES: dict[str, type[Spec]] = {
 
 def keys_at(path: tuple[str | int, ...]) -> list[str]:
     """The keys that the mapping at *path*, one of the schema's own, may have."""
-    spec: type[Spec] = ConfigSpec
+    spec: type[BaseModel] = ConfigSpec
     if path and path[0] in ENTRIES:
         spec, path = ENTRIES[str(path[0])], path[2:]
     for step in path:
@@ -194,7 +194,7 @@ def keys_at(path: tuple[str | int, ...]) -> list[str]:
     return [field.alias or name for name, field in spec.model_fields.items()]
 
 
-def _below(spec: type[Spec], key: str) -> type[Spec]:
+def _below(spec: type[BaseModel], key: str) -> type[BaseModel]:
     (annotation,) = [
         field.annotation for name, field in spec.model_fields.items() if key in (name, field.alias)
     ]
@@ -202,8 +202,8 @@ def _below(spec: type[Spec], key: str) -> type[Spec]:
     return below
 
 
-def _specs_in(annotation: object) -> list[type[Spec]]:
+def _specs_in(annotation: object) -> list[type[BaseModel]]:
     """The spec that *annotation* is, or is a list of, or may be."""
-    if isinstance(annotation, type) and issubclass(annotation, Spec):
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [spec for inner in get_args(annotation) for spec in _specs_in(inner)]

@@ -9,7 +9,7 @@ from proxy.domain.catalog import Route, Target
 from proxy.domain.conditions import AllOf, AnyOf, Condition, Costs, InScope, Not, Sent
 from proxy.domain.price import Price
 from proxy.domain.rule_index import Index, index_of
-from proxy.domain.rules import Attribute, Demand, Match, Ruling
+from proxy.domain.rules import Attribute, Demand, Ruling
 from proxy.domain.scopes import scope_hash
 
 TOOL_LOOP: Final = "builtin/tool-loop-stays"
@@ -48,11 +48,6 @@ def _if_stated(word: str | None) -> Collection[str] | None:
 def stated(target: Target, attribute: Attribute) -> Collection[str] | None:
     """What the config says of *target*; None: nothing, which is not the same as an empty set."""
     return _STATED[attribute](target)
-
-
-def matches(target: Target, match: Match) -> bool:
-    """Whether *match* is known of *target*; what is not stated matches nothing."""
-    return not match.values.isdisjoint(stated(target, match.attribute) or ())
 
 
 def bars(demand: Demand, target: Target) -> bool:

@@ -13,7 +13,6 @@ from proxy.domain.policies import (
     Policies,
     Rule,
     bars,
-    matches,
     policies_of,
     rebound,
     stated,
@@ -22,7 +21,7 @@ from proxy.domain.policies import (
 from proxy.domain.rules import Attribute, Demand, Ruling
 from proxy.domain.scopes import scope_hash
 from tests.builders import a_provider, a_route, a_target, some_facts
-from tests.policies import a_demand, a_match, a_rule, demands, facts, rules, targets
+from tests.policies import a_demand, a_rule, demands, facts, rules, targets
 
 EU = a_target(
     "azure/gpt",
@@ -56,17 +55,14 @@ def test_every_attribute_can_be_asked_for(attribute: Attribute, value: str) -> N
     assert bars(a_demand(attribute, "other"), EU)
     assert bars(a_demand(attribute, value, "other", forbidden=True), EU)
     assert not bars(a_demand(attribute, "other", forbidden=True), EU)
-    assert matches(EU, a_match(attribute, value))
-    assert not matches(EU, a_match(attribute, "other"))
 
 
 @pytest.mark.parametrize("attribute", [Attribute.REGION, Attribute.CAPABILITIES])
 def test_what_is_not_stated_could_be_anything(attribute: Attribute) -> None:
-    """It fulfils no requirement, escapes no prohibition, and is no preference."""
+    """It fulfils no requirement and escapes no prohibition."""
     assert stated(SILENT, attribute) is None
     assert bars(a_demand(attribute, "eu"), SILENT)
     assert bars(a_demand(attribute, "eu", forbidden=True), SILENT)
-    assert not matches(SILENT, a_match(attribute, "eu"))
 
 
 @given(demands, targets)

@@ -25,7 +25,7 @@ from proxy.domain.rules import (
     Term,
     Weights,
 )
-from proxy.routing.policy import MAX_RULINGS, combined, rule_on, why_not
+from proxy.routing.policy import MAX_RULINGS, combined, matches, rule_on, why_not
 from proxy.units import NanoUsd
 from tests.builders import a_provider, a_route, a_target, some_facts
 from tests.policies import (
@@ -119,6 +119,13 @@ def test_of_preferences_the_first_counts() -> None:
     )
 
     assert combined([Ruling(), first, second]) == first
+
+
+def test_preference_wants_to_be_known() -> None:
+    """A target that states no region is not preferred for one."""
+    assert matches(EU, a_match(Attribute.REGION, "eu", "us"))
+    assert not matches(US, a_match(Attribute.REGION, "eu"))
+    assert not matches(a_target(), a_match(Attribute.REGION, "eu"))
 
 
 def test_caching_is_opted_into_and_can_be_forbidden() -> None:
