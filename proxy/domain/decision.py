@@ -17,11 +17,14 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A target that may not answer; `detail` names what is at fault: capability, bound, rule."""
+    """A target that may not answer. `detail` names the capability or the bound at fault, `rule`
+    the operators' rule that said so, None where none did.
+    """
 
     target_id: str
     reason: Reason
     detail: str
+    rule: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

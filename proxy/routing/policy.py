@@ -49,7 +49,7 @@ def why_not(target: Target, ruling: Ruling) -> Rejection | None:
     rule_id = ruling.verdicts.get(target.id, _NOT_JUDGED)
     if rule_id is _NOT_JUDGED:
         rule_id = _judge(target, ruling)
-    return None if rule_id is None else Rejection(target.id, Reason.POLICY, rule_id)
+    return None if rule_id is None else Rejection(target.id, Reason.POLICY, rule_id, rule_id)
 
 
 def matches(target: Target, match: Match) -> bool:

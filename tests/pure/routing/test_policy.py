@@ -208,7 +208,7 @@ def test_rejection_names_the_first_rule_that_bars() -> None:
     """The operators' own id, as they wrote it."""
     ruling = combined([Ruling(demands=TO_EU), Ruling(demands=(a_demand(Attribute.TAGS, "x"),))])
 
-    assert why_not(US, ruling) == Rejection(US.id, Reason.POLICY, "eu")
+    assert why_not(US, ruling) == Rejection(US.id, Reason.POLICY, "eu", "eu")
 
 
 def test_quality_must_be_proven_for_the_workload() -> None:
@@ -221,7 +221,7 @@ def test_quality_must_be_proven_for_the_workload() -> None:
     assert allowed(coding, [rule], among) == {"p/able"}
     assert allowed(chatting, [rule], among) == set()
     assert why_not(among[1], Ruling(min_quality=0.8, min_quality_rule="good")) == Rejection(
-        "p/poor", Reason.POLICY, "good"
+        "p/poor", Reason.POLICY, "good", "good"
     )
 
 
@@ -238,7 +238,7 @@ def test_tool_loop_stays_with_its_provider() -> None:
     assert allowed(asked, [], [EU, US]) == {EU.id}
     ruling = rule_on(asked, policies_of([]))
     assert ruling.applied == (TOOL_LOOP,)
-    assert why_not(US, ruling) == Rejection(US.id, Reason.POLICY, TOOL_LOOP)
+    assert why_not(US, ruling) == Rejection(US.id, Reason.POLICY, TOOL_LOOP, TOOL_LOOP)
     assert why_not(US, rule_on(asked, free)) is None
 
 
