@@ -19,10 +19,10 @@ from proxy.domain.catalog import Target
 from proxy.domain.decision import Candidate
 from proxy.domain.facts import Facts
 from proxy.domain.labels import Risk
-from proxy.domain.policies import matches
 from proxy.domain.rules import Match
 from proxy.domain.standing import Breaker
 from proxy.routing.cost import MIN_CACHED_BYTES
+from proxy.routing.policy import matches
 from proxy.routing.prospects import Prospect, mark_of
 
 PROBE_SHARE: Final = 0.02
