@@ -79,6 +79,7 @@ class Provider:
     and without a closing slash. `credential` is a reference (`env:NAME`, `file:PATH`), never a
     secret. `headers` and `query` are sent with every request. `ca_file`: PEM of the authorities to
     trust in place of the system's. `allow_private`: its addresses need not be public ones.
+    `tags` are the operators' own words, for rules; they hold for each of its targets.
     """
 
     id: str
@@ -93,6 +94,7 @@ class Provider:
     query: tuple[tuple[str, str], ...] = ()
     ca_file: str | None = None
     allow_private: bool = False
+    tags: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +102,8 @@ class Target:
     """One model at one provider. `capabilities` None: not stated, so nothing is ruled out.
 
     A target with an `embedding_space` serves embeddings and nothing else; one without serves
-    chat (and completions where it has that capability). `price` None: nobody stated one, so what
-    it costs is not known. `quality` is the operators' figure, from 0 to 1, by workload and
-    DEFAULT_QUALITY.
+    chat (and completions where it has that capability). `quality` is the operators' figure, from
+    0 to 1, by workload and DEFAULT_QUALITY.
     """
 
     id: str

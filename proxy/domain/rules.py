@@ -1,15 +1,17 @@
-"""The operators' rules, and what they come to for one request. Pure values.
+"""What the operators' rules come to for one request. Pure values; the rules themselves, which speak
+of targets and facts, are in `policies`.
 
-How rules combine: require and forbid add up, whatever their order; redact, cap, log and the two
+How rules combine: require and forbid add up, whatever their order; redact, cap, log and the
 bounds take the strictest; prefer, weights, strategy and degrade: the first rule that says one
 counts. A refusal ends the matter. Hard rules (require, forbid, refuse, redact, log, cap, bounds)
 bind every attempt, fallback, cached answer and log line of the request.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from proxy.domain.labels import Kind
+from proxy.domain.labels import Kind, Workload
 from proxy.units import NanoUsd
 
 
@@ -111,9 +113,25 @@ class Weights:
 
 
 @dataclass(frozen=True, slots=True)
+class PremiumCap:
+    """At most *calls* attempts at premium targets for each value of the scope *scope*; admission
+    counts them. Requests that name no such scope are not counted.
+    """
+
+    rule_id: str
+    scope: str
+    calls: int
+
+
+@dataclass(frozen=True, slots=True)
 class Ruling:
     """What all rules together say of one request. `applied` names those that matched, in the
     config's order. None: no rule said anything of it, so the route's or the default holds.
+
+    `workload` is the request's, whose configured quality `min_quality` bounds. `premium_caps` are
+    sorted by scope, one for each. `caching_allowed`: False, where a rule forbids it; None, where
+    none allows it. `verdicts` are the demands and `min_quality` worked out: by target, the rule
+    that bars it, or None; a target that is not there has to be judged by them.
     """
 
     applied: tuple[str, ...] = ()
@@ -129,6 +147,11 @@ class Ruling:
     max_cost_rule: str | None = None
     max_latency_ms: int | None = None
     max_latency_rule: str | None = None
+    min_quality: float | None = None
+    min_quality_rule: str | None = None
+    workload: Workload | None = None
     max_attempts: int | None = None
     max_output_tokens: int | None = None
-    caching_allowed: bool = field(default=False)
+    premium_caps: tuple[PremiumCap, ...] = ()
+    caching_allowed: bool | None = None
+    verdicts: Mapping[str, str | None] = field(default_factory=dict, compare=False, repr=False)

@@ -207,7 +207,8 @@ def counterfactual_to(
 
 def _hard_rules(ruling: Ruling) -> list[str]:
     rules = [demand.rule_id for demand in ruling.demands]
-    rules += [rule for rule in (ruling.max_cost_rule, ruling.max_latency_rule) if rule is not None]
+    bounds = (ruling.max_cost_rule, ruling.max_latency_rule, ruling.min_quality_rule)
+    rules += [rule for rule in bounds if rule is not None]
     if ruling.refusal is not None:
         rules.append(ruling.refusal.rule_id)
     return list(dict.fromkeys(rules))
@@ -225,6 +226,8 @@ def _without(ruling: Ruling, rules: set[str]) -> Ruling:
         gone |= {"max_cost_nanousd": None, "max_cost_rule": None}
     if ruling.max_latency_rule in rules:
         gone |= {"max_latency_ms": None, "max_latency_rule": None}
+    if ruling.min_quality_rule in rules:
+        gone |= {"min_quality": None, "min_quality_rule": None}
     # What takes no part in comparing was worked out from what does: it is worked out again.
     gone |= {each.name: {} for each in fields(ruling) if not each.compare}
     return replace(ruling, **gone)

@@ -269,6 +269,16 @@ def test_refusal_and_bounds_are_hard_rules_too() -> None:
     assert without_bounds[EVERY_RULE].saved_nanousd is None
 
 
+def test_least_quality_is_a_hard_rule() -> None:
+    """It is listed like the others."""
+    ruling = Ruling(applied=("good",), min_quality=0.5, min_quality_rule="good")
+
+    _, found = told_without(ruling, US)
+
+    assert set(found) == {"good", EVERY_RULE}
+    assert found["good"].selected == "us/m"
+
+
 def test_rule_that_costs_nothing_is_told_as_such() -> None:
     """The same target, no saving, nothing opened."""
     ruling = Ruling(applied=("eu-data",), demands=(IN_EU,))
