@@ -19,7 +19,6 @@ class Reason(StrEnum):
     OTHER_EMBEDDING_SPACE = "other_embedding_space"
     MISSING_CAPABILITY = "missing_capability"
     CONTEXT_TOO_LONG = "context_too_long"
-    TOOL_ORIGIN = "tool_origin"
     UNPRICED = "unpriced"
     REFUSED = "refused"
     POLICY = "policy"

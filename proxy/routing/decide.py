@@ -84,7 +84,7 @@ def _through_gates(
     must_price = _must_price(facts, snapshot)
     # Bytes: a text has no more tokens than that.
     fits = board.least_window_tokens is None or facts.prompt_bytes <= board.least_window_tokens
-    gated = ruling.applied or facts.tool_origin is not None or ask.max_latency_ms is not None
+    gated = ruling.applied or ask.max_latency_ms is not None
     if fits and not gated and not must_price:
         return board.standing, board.broken, board.rejected
     gates = _Gates(ruling, facts, ask, must_price=must_price)
@@ -130,8 +130,6 @@ class _Gates:
             return rejection
         if self._most is not None and (rejection := self._too_dear(prospect, self._most)):
             return rejection
-        if facts.tool_origin is not None and facts.tool_origin != prospect.target.provider.id:
-            return Rejection(prospect.id, Reason.TOOL_ORIGIN, facts.tool_origin)
         window = prospect.window_tokens
         if window is not None and facts.prompt_bytes > window and _cannot_fit(prospect, facts):
             return Rejection(prospect.id, Reason.CONTEXT_TOO_LONG, f"{window} tokens")

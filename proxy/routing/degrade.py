@@ -30,7 +30,7 @@ SHRINK_TO: Final = 0.9
 """The share of a window that a shortened prompt is cut to: its tokens are an estimate."""
 
 _NOT_OURS: Final = frozenset(
-    {Reason.POLICY, Reason.REFUSED, Reason.TOOL_ORIGIN, Reason.WRONG_ENDPOINT}
+    {Reason.POLICY, Reason.REFUSED, Reason.WRONG_ENDPOINT, Reason.OTHER_EMBEDDING_SPACE}
 )
 """Reasons that keep a target's cached answers out too."""
 

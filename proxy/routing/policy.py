@@ -11,6 +11,7 @@ from proxy.domain.decision import Reason, Rejection
 from proxy.domain.facts import Facts
 from proxy.domain.rules import Attribute, Demand, Match, Ruling
 
+TOOL_LOOP: Final = "builtin/tool-loop-stays"
 _NOTHING: Final = Ruling()
 _STATED: Final[Mapping[Attribute, Callable[[Target], Collection[str] | None]]] = {
     Attribute.PROVIDER: lambda target: (target.provider.id,),
@@ -25,8 +26,13 @@ _STATED: Final[Mapping[Attribute, Callable[[Target], Collection[str] | None]]] =
 
 
 def rule_on(facts: Facts, policies: Any) -> Ruling:
-    """What all *policies* together say of a request with *facts*."""
-    return _NOTHING
+    """What all *policies* together say of a request with *facts*, and the rule that is built in:
+    the results of tool calls go to the provider that issued the calls.
+    """
+    if facts.tool_origin is None:
+        return _NOTHING
+    match = Match(Attribute.PROVIDER, frozenset({facts.tool_origin}))
+    return Ruling(applied=(TOOL_LOOP,), demands=(Demand(TOOL_LOOP, match, forbidden=False),))
 
 
 def why_not(target: Target, ruling: Ruling) -> Rejection | None:

@@ -51,7 +51,8 @@ def decided(*targets: Target, ruling: Ruling | None = None, **fields: Any) -> De
     known = {name: fields.pop(name) for name in ("standings", "tenants") if name in fields}
     route = a_route(*targets)
     snapshot = a_snapshot(route, **known)
-    return choose(route, ruling or Ruling(), some_facts(**fields), snapshot)
+    facts = some_facts(**fields)
+    return decide(facts, snapshot) if ruling is None else choose(route, ruling, facts, snapshot)
 
 
 def test_route_gives_the_order() -> None:
@@ -153,7 +154,9 @@ def test_tool_loop_stays_with_its_provider() -> None:
     decision = decided(a_target("a/m"), a_target("b/m"), tool_origin="b")
 
     assert ids(decision) == ["b/m"]
-    assert decision.rejected == (Rejection("a/m", Reason.TOOL_ORIGIN, "b"),)
+    (rejection,) = decision.rejected
+    assert (rejection.target_id, rejection.reason) == ("a/m", Reason.POLICY)
+    assert rejection.rule == decision.rules[0] == "builtin/tool-loop-stays"
 
 
 def test_rule_keeps_targets_out_by_name() -> None:
@@ -270,7 +273,7 @@ def test_last_one_standing_is_throttled_never_removed() -> None:
     alone = decided(a_target("a/m"), a_target("b/m"), standings={"a/m": OPEN}, tool_origin="a")
 
     assert [each.throttled for each in decision.ranking] == [True, True]
-    assert (ids(alone), reasons(alone)) == (["a/m"], {"b/m": Reason.TOOL_ORIGIN})
+    assert (ids(alone), reasons(alone)) == (["a/m"], {"b/m": Reason.POLICY})
     assert alone.ranking[0].throttled
 
 
@@ -278,7 +281,7 @@ def test_breaker_is_asked_last() -> None:
     """Where something else keeps a target out too, that is the reason."""
     decision = decided(a_target("a/m"), a_target("b/m"), standings={"a/m": OPEN}, tool_origin="b")
 
-    assert reasons(decision) == {"a/m": Reason.TOOL_ORIGIN}
+    assert reasons(decision) == {"a/m": Reason.POLICY}
 
 
 def test_clamp_is_told_where_a_rule_caps() -> None:

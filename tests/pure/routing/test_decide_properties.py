@@ -13,7 +13,7 @@ from proxy.domain.facts import Facts
 from proxy.domain.price import UnpricedPolicy
 from proxy.domain.rules import Attribute, Demand, Match, Ruling, Strategy
 from proxy.domain.snapshot import Snapshot
-from proxy.routing.decide import choose
+from proxy.routing.decide import choose, decide
 from tests.routing import any_facts, dear, rulings, worlds
 
 any_world = settings(max_examples=200, deadline=None)
@@ -63,12 +63,20 @@ def test_nothing_forbidden_is_ever_ranked(world: Snapshot, asked: Facts, ruling:
         assert ruling.refusal is None
         assert (asked.endpoint is Endpoint.EMBEDDINGS) == (target.embedding_space is not None)
         assert target.capabilities is None or asked.needs <= target.capabilities
-        assert asked.tool_origin in (None, target.provider.id)
         for demand in ruling.demands:
             held = target.tier in demand.match.values
             assert held is not demand.forbidden
         if world.tenants["acme"].budgeted and world.unpriced_policy is UnpricedPolicy.REFUSE:
             assert target.price is not None
+
+
+@pytest.mark.slow
+@any_world
+@given(worlds(), any_facts())
+def test_tool_loop_never_leaves_its_provider(world: Snapshot, asked: Facts) -> None:
+    """Whatever else is said of the request."""
+    for candidate in decide(asked, world).ranking:
+        assert asked.tool_origin in (None, candidate.target.provider.id)
 
 
 @pytest.mark.slow
