@@ -31,6 +31,11 @@ PROBE_SHARE: Final = 0.02
 LEAST_HEADROOM: Final = 0.05
 """What a near-equal without headroom still counts: a stale figure must not cut a target off."""
 
+PREFIX_LANES: Final = 4
+"""A prefix keeps to this many targets at most: a whole application may share one, and all its load
+must not fall on a single target, nor move all at once. Each extra one costs one cold cache.
+"""
+
 _PROBED, _WELL, _CROWDED, _HALF_OPEN = -1, 0, 1, 2
 _PREFERENCES: Final = 1_000
 _MASK: Final = (1 << 64) - 1
@@ -107,7 +112,7 @@ def key_of(facts: Facts) -> int:
     if facts.session is not None:
         return mark_of(facts.session)
     if facts.prefix is not None and facts.prompt_bytes >= MIN_CACHED_BYTES:
-        return mark_of(facts.prefix)
+        return mark_of(facts.prefix) + int(facts.draw * PREFIX_LANES)
     return int(facts.draw * (1 << 53))
 
 
