@@ -13,14 +13,11 @@ from stdnum import iban
 from proxy.domain.labels import Kind
 from proxy.domain.patterns import BytePattern
 from proxy.routing import keys, numbers
-from proxy.routing.hunt import Hunt
+from proxy.routing.hunt import CHECK_COST, LOOK_COST, WORD_COST, Hunt
 from proxy.routing.identities import LETTER_FORMS, read_identities
 
 REACH_BYTES: Final = 256
 """No match of the pattern is longer, with room to spare."""
-
-TRIGGER_COST: Final = 1500
-"""What a closer look costs, in bytes of plain text."""
 
 _BOUNDARY = rb"(?:\A|[^A-Za-z0-9_\\]|\\[nrtbf\"/]|\\u[0-9a-fA-F]{4})"
 _BEFORE_DIGITS = rb"(?:\A|[^A-Za-z0-9_\\\-]|\\[nrtbf\"/]|\\u[0-9a-fA-F]{4})"
@@ -98,7 +95,7 @@ _SECRET_OF_URL = BytePattern(rb"://[^/\s:@]{0,40}:[^/\s@]{0,40}\z")
 
 def look_closer(hunt: Hunt, start: int, end: int) -> int:
     """Add what begins at *start*, where a trigger matched up to *end*; where to search on."""
-    hunt.cost += TRIGGER_COST
+    hunt.cost += LOOK_COST
     text = hunt.text
     if text[end - 2] == 0x40:  # x@y
         return _read_email(hunt, end - 2)
@@ -114,6 +111,7 @@ def look_closer(hunt: Hunt, start: int, end: int) -> int:
 
 def _read_word(hunt: Hunt, start: int, end: int) -> int:
     """Add what the word at *start* begins; where to search on."""
+    hunt.cost += WORD_COST
     if hunt.wants(Kind.API_KEY):
         read = keys.read_key(hunt, start) or keys.read_assigned(hunt, start)
         if read is not None:
@@ -133,6 +131,7 @@ def _read_word(hunt: Hunt, start: int, end: int) -> int:
 def _iban_end(hunt: Hunt, start: int, end: int) -> int | None:
     """Add the IBAN at *start*; digits after it that its spacing may have taken are let go."""
     while end - start >= 15:
+        hunt.cost += CHECK_COST
         if hunt.is_free(start, end) and _is_iban(hunt.text[start:end]):
             hunt.add(Kind.IBAN, start, end)
             return end
@@ -151,6 +150,7 @@ def _read_email(hunt: Hunt, at: int) -> int:
     may_be_url = b"://" in text[begin:at]
     if not (hunt.wants(Kind.EMAIL) or may_be_url):
         return at
+    hunt.cost += WORD_COST
     local = _LOCAL.search(text[begin:at])
     domain = _DOMAIN.match(text, at + 1, at + 254)
     if local is None or domain is None or _NO_DOMAIN.fits(text, *domain):

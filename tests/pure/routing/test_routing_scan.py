@@ -109,6 +109,17 @@ def test_what_is_beyond_the_cap_is_not_read() -> None:
     assert not scan_of("é" * 501, rules=rules).complete
 
 
+def test_what_costs_too_much_is_left_unread() -> None:
+    """Numbers without end are not verified without end; the same are, however it is divided."""
+    rules = ClassifyRules(max_scanned_bytes=20_000)
+    text = f"+33 1 42 68 53 00 {'+999 123 456 789, ' * 1000}{CARD}"
+    findings = scan_of(text, rules=rules)
+
+    assert findings.kinds == (Kind.PHONE,)
+    assert not findings.complete
+    assert scan_of(text, rules=rules, step=1) == findings
+
+
 def test_unfinished_scan_is_not_complete() -> None:
     """What was found so far counts, and the rest as not read."""
     scan = Scan(a_reading("bob@x.com " + "x " * WINDOW_BYTES), RULES)
