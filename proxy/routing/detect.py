@@ -76,7 +76,7 @@ def _trigger(*, health: bool) -> bytes:
 TRIGGER: Final = BytePattern(_trigger(health=True))
 TRIGGER_WITHOUT_HEALTH: Final = BytePattern(_trigger(health=False))
 
-_BOUNDARY_AT = BytePattern(_BOUNDARY + b"|" + _BEFORE_DIGITS)
+_BOUNDARY_AT = BytePattern(_BOUNDARY.replace(rb"\A|", b""))
 _STRONG_AT = BytePattern(rb"(?:" + _STRONG_HEALTH + rb")\b", fold=True)
 _WEAK_AT = BytePattern(rb"(?:" + _WEAK_HEALTH + rb")\b", fold=True)
 _IPV6_AT = BytePattern(rb"[0-9a-f]{3,4}:[0-9a-f]{0,4}:", fold=True)
@@ -101,12 +101,26 @@ def look_closer(hunt: Hunt, start: int, end: int) -> int:
         return _read_email(hunt, end - 2)
     if text.startswith(b"-----BEGIN", start):
         return keys.read_pem(hunt, start, end)
-    boundary = _BOUNDARY_AT.match(text, start, end)
-    word = start if boundary is None else boundary[1]
+    word = _word_at(text, start, end)
     lead = text[word]
     if (48 <= lead <= 57 or lead in b"+(") and b":" not in text[word:end]:
         return numbers.read_run(hunt, word)
     return max(end, _read_word(hunt, word, end))
+
+
+def _word_at(text: bytes, start: int, end: int) -> int:
+    """Where what was matched begins: behind the sign before it, but at the start of the text."""
+    if start == 0:
+        opens = text[0] == 0x28 and 48 <= text[1] <= 57 and b":" not in text[:end]
+        if opens or _is_sign(text[0]):
+            return 0
+    boundary = _BOUNDARY_AT.match(text, start, end)
+    return start if boundary is None else boundary[1]
+
+
+def _is_sign(byte: int) -> bool:
+    """Whether *byte* is a letter, a digit or a plus: what is looked for begins with these."""
+    return 48 <= byte <= 57 or 65 <= byte <= 90 or 97 <= byte <= 122 or byte == 0x2B
 
 
 def _read_word(hunt: Hunt, start: int, end: int) -> int:
@@ -186,7 +200,8 @@ def _read_health(hunt: Hunt, start: int, end: int) -> None:
     if Kind.HEALTH in hunt.kinds:
         hunt.add(Kind.HEALTH, start, end)
         return
-    hunt.weak.setdefault(hunt.text[start:end].lower(), (start, end))
+    hunt.weak.setdefault(hunt.text[start:end].lower(), []).append((start, end))
     if len(hunt.weak) >= _WORDS_NEEDED:
-        for span in hunt.weak.values():
-            hunt.add(Kind.HEALTH, *span)
+        for spans in hunt.weak.values():
+            for span in spans if hunt.every else spans[:1]:
+                hunt.add(Kind.HEALTH, *span)

@@ -47,7 +47,7 @@ class Hunt:
         self.every = every
         self.kinds: set[Kind] = set()
         self.found: list[tuple[Kind, int, int]] = []
-        self.weak: dict[bytes, tuple[int, int]] = {}
+        self.weak: dict[bytes, list[tuple[int, int]]] = {}
         self.cost = 0
 
     def wants(self, kind: Kind) -> bool:

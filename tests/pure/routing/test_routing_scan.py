@@ -46,6 +46,20 @@ def test_stretches_stand_within_their_passages(texts: list[str], size: int) -> N
         assert 0 <= start < end <= len(texts[at].encode()), kind
 
 
+@given(texts=TEXTS)
+def test_passage_holds_what_it_holds_alone(texts: list[str]) -> None:
+    """But for words of health, of which two make one another."""
+    by_passage: list[list[tuple[Kind, int, int]]] = [[] for _ in texts]
+    for kind, at, start, end in scan_of(*texts, rules=RULES).spans:
+        by_passage[at].append((kind, start, end))
+    for text, found in zip(texts, by_passage, strict=True):
+        if "\x00" not in text:
+            alone = [(each.kind, each.start, each.end) for each in scan_of(text, rules=RULES).spans]
+            assert [each for each in found if each[0] is not Kind.HEALTH] == [
+                each for each in alone if each[0] is not Kind.HEALTH
+            ]
+
+
 def test_same_text_holds_the_same_wherever_it_stands() -> None:
     """What other passages say gives a text no other meaning."""
     text = f"{CARD} bob@x.com"
