@@ -32,6 +32,15 @@ _NEGATIVE = BytePattern(
 _ESCAPED = b"nrtbf"
 
 
+def start_of_sign(text: bytes, at: int) -> int:
+    """*at*, or before it where the sign of UTF-8 begins that it would cut; at most the end."""
+    if at >= len(text):
+        return len(text)
+    while text[at] & 0xC0 == 0x80:
+        at -= 1
+    return at
+
+
 class Hunt:
     """What has been found so far, and what it cost.
 

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from proxy.domain.labels import Kind
 from proxy.domain.patterns import BytePattern
-from proxy.routing.hunt import Hunt
+from proxy.routing.hunt import Hunt, start_of_sign
 
 PEM_LEAD: Final = rb"-----BEGIN (?:[A-Z0-9]{2,12} ){0,3}PRIVATE KEY"
 ASSIGNED_LEAD: Final = (
@@ -102,7 +102,7 @@ def read_pem(hunt: Hunt, start: int, end: int) -> int:
         end = last + 5
     else:
         stop = text.find(b"\x00", end, start + _MAX_PEM_BYTES)  # cut off: all that is left of it
-        end = min(len(text), start + _MAX_PEM_BYTES) if stop < 0 else stop
+        end = start_of_sign(text, start + _MAX_PEM_BYTES) if stop < 0 else stop
     hunt.add(Kind.PRIVATE_KEY, start, end)
     return end
 

@@ -18,7 +18,7 @@ from proxy.routing.detect import (
     TRIGGER_WITHOUT_HEALTH,
     look_closer,
 )
-from proxy.routing.hunt import SEPARATOR, Hunt
+from proxy.routing.hunt import SEPARATOR, Hunt, start_of_sign
 
 WINDOW_BYTES: Final = 16 * 1024
 """What the patterns of a config are matched against at once, with `REACH_BYTES` on both sides:
@@ -53,7 +53,7 @@ class Scan:
             size += len(texts[-1]) + 1
         text = SEPARATOR.join(texts)
         self._is_whole = size <= cap + 1 and len(texts) == len(reading.passages)
-        self._hunt = Hunt(text[:cap], rules.phone_regions, every=every)
+        self._hunt = Hunt(text[: start_of_sign(text, cap)], rules.phone_regions, every=every)
         self._rules = rules
         self._starts = starts
         self._at = 0

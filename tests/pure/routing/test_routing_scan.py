@@ -1,7 +1,7 @@
 """The scan: however its work is divided it finds the same, and what it did not read it tells."""
 
 from hunting import A_KEY, a_reading, scan_of
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from proxy.domain.catalog import Endpoint
@@ -29,6 +29,7 @@ RULES = ClassifyRules(
 )
 
 
+@settings(deadline=None)
 @given(texts=TEXTS, step=st.integers(1, 5000), every=st.booleans())
 @example(texts=["x" * 50 + CARD], step=40, every=True)
 def test_any_steps_find_the_same(texts: list[str], step: int, every: bool) -> None:
@@ -39,6 +40,7 @@ def test_any_steps_find_the_same(texts: list[str], step: int, every: bool) -> No
     assert whole.complete
 
 
+@settings(deadline=None)
 @given(texts=TEXTS, size=st.integers(0, 40))
 def test_stretches_stand_within_their_passages(texts: list[str], size: int) -> None:
     """A finding names its passage and stands inside it."""
@@ -46,6 +48,7 @@ def test_stretches_stand_within_their_passages(texts: list[str], size: int) -> N
         assert 0 <= start < end <= len(texts[at].encode()), kind
 
 
+@settings(deadline=None)
 @given(texts=TEXTS)
 def test_passage_holds_what_it_holds_alone(texts: list[str]) -> None:
     """But for words of health, of which two make one another."""
