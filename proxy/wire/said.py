@@ -68,14 +68,6 @@ def said_of(headers: Headers, body: Mapping[str, object]) -> Said:
     return _said(words)
 
 
-def kept_headers(
-    headers: Mapping[str, str], allowed: tuple[str, ...]
-) -> tuple[tuple[str, str], ...]:
-    """Those of *headers* that facts may keep, sorted; an absurd value is not kept."""
-    kept = [(name, headers[name].strip()) for name in allowed if name in headers]
-    return tuple(sorted(pair for pair in kept if _VALUE.fullmatch(pair[1])))
-
-
 def _said(words: dict[str, object]) -> Said:
     if not words:
         return SAID_NOTHING
