@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from loadtest.rows import OURS, RIVAL, TLS, YARDSTICK, Row, ratio
+from loadtest.sheet import number
+
+UNMEASURED: Final = "not measured"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +73,10 @@ def _verdict(bar: Bar, found: float | None) -> str:
     beside = f"x {bar.other}'s" if bar.other else bar.unit
     promise = f"{bar.words} {sign} {bar.bar:g} {beside} (aim {bar.aim:g})"
     if found is None:
-        return f"{promise}: not measured"
-    figure = f"{promise}: {found:.3g} {bar.unit}"
+        return f"{promise}: {UNMEASURED}"
+    figure = f"{promise}: {number(found)} {bar.unit}"
     if not bar.met(found, bar.bar):
-        return f"{figure}, MISSED by {abs(found - bar.bar) / bar.bar:.0%}"
+        return f"{figure}, MISSED by {abs(found - bar.bar) / bar.bar:,.0%}"
     return f"{figure}, met" + (", and the aim" if bar.met(found, bar.aim) else "")
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from loadtest.bars import verdicts
+from loadtest.bars import UNMEASURED, verdicts
 from loadtest.environments import pythons
 from loadtest.gateway import pointsman
 from loadtest.launch import LaunchError
@@ -28,7 +28,7 @@ from loadtest.plain import LoadError, has_wrk
 from loadtest.proxies import PROXIES
 from loadtest.report import BENCH, SOAK, tables, write_page, write_results
 from loadtest.rounds import QUICK, Plan
-from loadtest.rows import OURS, Row, joined
+from loadtest.rows import OURS, TLS, Row, joined
 from loadtest.sections import ALL, ROW_SECTIONS, SECTIONS, measured_rows
 from loadtest.sheet import Sheet
 from loadtest.soak import soak
@@ -69,8 +69,8 @@ def main(arguments: list[str] | None = None) -> int:
                 return _soak(grounds, plan, options)
             outcome = _run(grounds, plan, options)
     _publish(outcome, plan, grounds, options)
-    ours = next((row for row in outcome.rows if row.proxy == OURS), None)
-    return int(outcome.failed or (ours is not None and bool(ours.errors)))
+    ours = [row for row in outcome.rows if row.proxy in (OURS, OURS + TLS)]
+    return int(outcome.failed or any(row.errors for row in ours))
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
@@ -131,11 +131,12 @@ def _run(grounds: Grounds, plan: Plan, options: argparse.Namespace) -> Outcome:
 
 
 def _publish(outcome: Outcome, plan: Plan, grounds: Grounds, options: argparse.Namespace) -> None:
-    bars = "\n".join(f"- {line}" for line in verdicts(outcome.rows))
+    whole = options.only == ALL and options.programs == tuple(PROXIES)
+    lines = [line for line in verdicts(outcome.rows) if whole or not line.endswith(UNMEASURED)]
+    bars = "\n".join(f"- {line}" for line in lines)
     shown = [tables(outcome.rows), *(sheet.written() for sheet in outcome.sheets.values()), bars]
     report = "\n\n".join(part for part in shown if part)
     print(f"\n{report}\n")
-    whole = options.only == ALL and options.programs == tuple(PROXIES)
     if options.no_write or not whole:
         return
     length = (

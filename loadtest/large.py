@@ -15,10 +15,14 @@ from loadtest.target import Target
 
 PROGRAMS: Final = ("direct", "envoy", "pointsman")
 
+_WARM_UP_S: Final = 0.5
+
 
 def measure_large(targets: list[Target], plan: Plan) -> Found:
     """What such a call costs each of *targets*: medians of interleaved rounds."""
     runs: dict[str, list[Row]] = {target.name: [] for target in targets}
+    for target in targets:
+        _ = _once(target, _WARM_UP_S)
     for number in range(1, plan.tries + 1):
         for target in targets:
             print(f"bench: body of 1 MB, round {number}: {target.name}", flush=True)

@@ -30,7 +30,8 @@ STEPS: Final = ("memory", "plain", "chunks")
 class Plan:
     """How long and how hard. `patience_s` bounds the wait for streams that a slow program owes.
 
-    `probe_s`: one step of a search; `tries`: how often a figure of `body` and `growth` is taken.
+    `probe_s`: one step of a search; `held_step`: how finely the number of streams held is told;
+    `tries`: how often a figure of `held`, `body` and `growth` is taken.
     """
 
     rounds: int = 3
@@ -45,6 +46,7 @@ class Plan:
     held_streams: int = 1000
     patience_s: int = 90
     probe_s: float = 2.0
+    held_step: int = 50
     tries: int = 3
 
 
@@ -56,6 +58,7 @@ QUICK: Final = Plan(
     stream_s=2,
     held_streams=200,
     probe_s=1.0,
+    held_step=200,
     tries=1,
 )
 
