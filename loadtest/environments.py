@@ -44,15 +44,14 @@ def pythons(override: str | None) -> Pythons:
     if override is None:
         chosen = quickest(tried(candidates()), otherwise=here)
     else:
-        found = tried([override])
-        chosen = found[0] if found else here
+        chosen = next(iter(tried([override])), here)
+        if chosen is here:
+            print(f"bench: {override} does not run as a CPython; staying with {here.written}")
     try:
         ours = environment("pointsman", base=chosen.path, requirements=_OURS) / "bin" / "python"
     except UnavailableError as reason:
         print(f"bench: measuring on the Python that runs the bench: {reason}", flush=True)
         return Pythons(Path(sys.executable), Path(sys.executable), words_of(here, here))
-    if override is not None and chosen is here:
-        print(f"bench: {override} is no Python that runs, or the one that runs the bench")
     return Pythons(chosen.path, ours, words_of(chosen, here))
 
 

@@ -18,7 +18,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -26,16 +26,20 @@ from typing import Any, Final
 import uvloop
 
 from loadtest.answers import CHAT_REPLY, chat_body
-from proxy.assembly import Secrets, SystemClock, read_secrets
+from loadtest.standins import Client, Provider, Reply
+from proxy.assembly import FileSnapshots, Secrets, SystemClock, read_secrets
 from proxy.config.load import LoadedConfig, load
+from proxy.deadlines import Deadlines
 from proxy.domain.catalog import Endpoint
 from proxy.domain.facts import facts_of
 from proxy.domain.outcome import Ending
 from proxy.domain.record import Attempt
 from proxy.domain.tenant import Identity
+from proxy.execution.executor import Executor
 from proxy.execution.opening import Opening, PlainTap
-from proxy.execution.settle import Entry, record_of
-from proxy.ports import Call
+from proxy.execution.settle import Books, Entry, record_of
+from proxy.pipeline import Pipeline
+from proxy.ports import Call, Head
 from proxy.routing.decide import decide
 from proxy.state.hot import HotRedis, Script
 from proxy.state.keyring import KeyRing
@@ -51,6 +55,8 @@ from proxy.wire.plain import read_plain
 from proxy.wire.splice import rewrite
 
 IN_FLIGHT: Final = 16
+PIPELINE: Final = "whole: pipeline.answer, both sides in memory"
+"""All steps but sockets and HTTP; the parts above it, but for Redis, are within it."""
 
 _CALLS: Final = 2000
 """Of a part, in each repeat."""
@@ -63,36 +69,6 @@ _KEYS: Final = ("pm:{bench}:a", "pm:{bench}:b")
 _ARGUMENTS: Final = tuple(str(1_000_000 + number) for number in range(12))
 
 Measure = Callable[[int], Awaitable[float]]
-
-
-@dataclass(frozen=True, slots=True)
-class Sink:
-    """The client's side as the books see it once an answer is out."""
-
-    status: int = 200
-    started_at: float = 1.0
-    sent_bytes: int = 450
-    broken_by: None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """One request as the books see it."""
-
-    body_bytes: int
-    request_id: str = "req_0123456789abcdef0123456789"
-    method: str = "POST"
-    path: str = "/v1/chat/completions"
-    trace_id: str | None = None
-    drained: bool = False
-    sink: Sink = field(default_factory=Sink)
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """The upstream's side as the books see it."""
-
-    status: int = 200
 
 
 async def timed(call: Callable[[], object], calls: int) -> float:
@@ -151,11 +127,16 @@ class Passage:
 
     def entry(self) -> Entry:
         """The open book of the request, its answer relayed."""
+        client = Client(self.authorization, self.body)
+        client.start(Head(200, "application/json", len(self.answer), stream=False))
+        client.write(self.answer)
         call = Call(self.request, self.target, {}, deadline=LoopSeconds(600.0))
         tap = PlainTap(read_plain(self.answer))
-        opening = Opening(call, _as_any(Reply()), tap, self.answer, whole=True, stream=False)
+        opening = Opening(
+            call, _as_any(Reply(self.answer)), tap, self.answer, whole=True, stream=False
+        )
         return Entry(
-            exchange=_as_any(Exchange(len(self.body))),
+            exchange=_as_any(client),
             started=LoopSeconds(0.999),
             started_at_ms=UnixMs(1_790_000_000_000),
             identity=Identity(_TENANT, "0123456789abcdef"),
@@ -188,6 +169,22 @@ def measures(path: Passage, outside: Outside) -> dict[str, Measure]:
         for _ in range(2):
             await redis.run(_ADMIT, _KEYS, _ARGUMENTS)
 
+    pipeline = Pipeline(
+        keyring=keyring,
+        snapshots=FileSnapshots(path.snapshot),
+        books=Books(recorder, metrics, SystemClock()),
+        executor=Executor(
+            _as_any({name: Provider(path.answer) for name in path.snapshot.providers}),
+            SystemClock(),
+            Deadlines(),
+        ),
+        caps=path.caps,
+    )
+
+    async def answered() -> None:
+        client = Client(path.authorization, path.body)
+        await pipeline.answer(_as_any(client), Endpoint.CHAT)
+
     def count() -> None:
         metrics.request_started()
         metrics.request_ended(record)
@@ -205,6 +202,7 @@ def measures(path: Passage, outside: Outside) -> dict[str, Measure]:
         f"admit and settle, {IN_FLIGHT} in flight": partial(timed_together, admit_and_settle),
         "record + log line": partial(timed, lambda: recorder.record(record_of(entry, now))),
         "metrics": partial(timed, count),
+        PIPELINE: partial(timed_waiting, answered),
     }
 
 

@@ -19,7 +19,8 @@ CALLS: Final = 2000
 """Of a part, in each repeat."""
 
 _TIMEOUT_S: Final = 60.0
-_WHOLE: Final = {
+_WHOLE: Final = "whole: "
+_PROGRAMS: Final = {
     "whole: bare aiohttp server answering from memory": bare,
     "whole: bare aiohttp + lean upstream (floor)": floor,
     "whole: pointsman": pointsman,
@@ -33,10 +34,13 @@ def measure_parts(stage: Stage, plan: Plan) -> Found:
         LaunchError: the parts could not be measured, or a floor did not come up.
     """
     print("bench: parts", flush=True)
-    lines: list[tuple[Cell, ...]] = [(name, cost) for name, cost in parts_of(stage).items()]
-    figures = [cost for _, cost in lines if isinstance(cost, float)]
+    parts = parts_of(stage)
+    whole = {name: parts.pop(name) for name in tuple(parts) if name.startswith(_WHOLE)}
+    lines: list[tuple[Cell, ...]] = list(parts.items())
+    figures = [cost for cost in parts.values() if isinstance(cost, float)]
     lines.append(("sum of these parts", sum(figures)))
-    for name, start in _WHOLE.items():
+    lines += whole.items()
+    for name, start in _PROGRAMS.items():
         with start(stage) as target:
             _ = plain_cpu(target, connections=plan.connections, seconds=plan.warm_up_s)
             _, cost_us = plain_cpu(target, connections=plan.connections, seconds=plan.few_s)
