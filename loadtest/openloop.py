@@ -24,7 +24,7 @@ from loadtest.target import Target
 
 CONNECTIONS: Final = 256
 _SHORTEST_TICK_NS: Final = 50_000
-_PATIENCE_S: Final = 1.0
+PATIENCE_S: Final = 1.0
 _CLOCK_MONOTONIC: Final = 1
 
 
@@ -159,11 +159,16 @@ class _Run:
 
 
 async def offer(
-    target: Target, *, rate: float, seconds: float, connections: int = CONNECTIONS
+    target: Target,
+    *,
+    rate: float,
+    seconds: float,
+    connections: int = CONNECTIONS,
+    patience_s: float = PATIENCE_S,
 ) -> Offered:
     """Send plain calls at *rate* a second for *seconds*, over at most so many *connections*.
 
-    What has no answer a second after the last was due is dropped, and counted as lost.
+    What has no answer *patience_s* after the last was due is dropped, and counted as lost.
     """
     loop = asyncio.get_running_loop()
     run = _Run(target.request(chat_body(target.model)), rate, max(1, int(rate * seconds)))
@@ -181,7 +186,7 @@ async def offer(
     loop.add_reader(clock, tick)
     run.start()
     try:
-        await asyncio.wait([run.ended], timeout=seconds + _PATIENCE_S)
+        await asyncio.wait([run.ended], timeout=seconds + patience_s)
     finally:
         loop.remove_reader(clock)
         os.close(clock)

@@ -36,16 +36,16 @@ class Plan:
 
     rounds: int = 3
     warm_up_s: int = 1
-    latency_s: int = 3
+    latency_s: int = 2
     few_s: int = 2
-    load_s: int = 4
+    load_s: int = 3
     stream_s: int = 4
     connections: int = 32
     few_connections: int = 8
     streams: int = 200
     held_streams: int = 1000
     patience_s: int = 90
-    probe_s: float = 2.0
+    probe_s: float = 1.5
     held_step: int = 50
     tries: int = 3
 

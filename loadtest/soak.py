@@ -106,7 +106,7 @@ async def _soaked(
     target: Target, *, rate: float, streams: int, seconds: float
 ) -> tuple[Offered, Tally, list[Sample]]:
     async with asyncio.TaskGroup() as group:
-        calls = group.create_task(offer(target, rate=rate, seconds=seconds))
+        calls = group.create_task(offer(target, rate=rate, seconds=seconds, patience_s=_PATIENCE_S))
         kept = group.create_task(
             run_streams(target, at_once=streams, seconds=seconds, patience_s=_PATIENCE_S)
         )
