@@ -117,12 +117,12 @@ class Connection(asyncio.Protocol):
             return
         reply.began = True
         try:
-            self._parser.feed(data)
+            body = self._parser.feed(data)
         except BadResponse:
             self.drop()
             reply.broken(FailureKind.BAD_REPLY)
         else:
-            reply.advance()
+            reply.advance(body)
 
     def eof_received(self) -> None:
         """The peer ended its side."""
@@ -137,7 +137,7 @@ class Connection(asyncio.Protocol):
         if reply is not None:
             if self._peer_ended and self._parser.ends_with_connection:
                 self._parser.complete = True
-                reply.advance()
+                reply.advance(b"")
             elif self._used and not reply.began:
                 # This says nothing of the server's health: it may just have closed idle ones.
                 reply.broken(FailureKind.STALE_CONNECTION)
@@ -178,6 +178,7 @@ class Http1Reply:
         deadline: LoopSeconds,
     ) -> None:
         self._loop = connection.loop
+        self._now = connection.loop.time
         self._connection = connection
         self._parser = parser
         self._between_chunks_s = between_chunks_s
@@ -282,34 +283,41 @@ class Http1Reply:
 
     # What the connection calls.
 
-    def advance(self) -> None:
-        """Take over what the parser has: no task runs for it unless one waits for just this."""
+    def advance(self, body: bytes) -> None:
+        """Take over what the parser has, with *body*, which may be empty: no task runs for it
+        unless one waits for just this.
+        """
+        push = self._push
+        if push is None:
+            self._keep(body)
+            return
+        if body:
+            self._due = self._now() + self._between_chunks_s
+            if push.write(body) and not self._parser.complete:
+                return
+        self._complete = self._parser.complete
+        if push.closed:
+            self._push = None  # what else comes in this turn is not wanted
+            self._wake()
+        elif push.paused:
+            self._connection.pause()  # now: the loop may have more to hand over in this turn
+            self._wake()
+        elif self._complete:
+            self._wake()
+
+    def _keep(self, body: bytes) -> None:
         parser = self._parser
-        body = parser.take_body()
         self._complete = parser.complete
         if self._closed:
             if self._complete:
                 self._connection.release()
             return
-        push = self._push
-        if push is None:
-            if self.status == 0 and parser.status is not None:
-                self.status, self.headers = parser.status, parser.headers
-            self._buffer += body
-            if len(self._buffer) > HIGH_WATER_BYTES:
-                self._connection.pause()
-            self._wake()
-            return
-        if body:
-            push.write(body)
-            self._moved()
-            if push.paused:
-                self._connection.pause()  # now: the loop may have more to hand over in this turn
-        if push.closed:
-            self._push = None  # what else comes in this turn is not wanted
-            self._wake()
-        elif self._complete or push.paused:
-            self._wake()
+        if self.status == 0 and parser.status is not None:
+            self.status, self.headers = parser.status, parser.headers
+        self._buffer += body
+        if len(self._buffer) > HIGH_WATER_BYTES:
+            self._connection.pause()
+        self._wake()
 
     def broken(self, kind: FailureKind) -> None:
         """No more will come; *kind* says why."""
@@ -335,11 +343,11 @@ class Http1Reply:
             self._waiter.set_result(None)
 
     def _moved(self) -> None:
-        self._due = self._loop.time() + self._between_chunks_s
+        self._due = self._now() + self._between_chunks_s
 
     def _look(self) -> None:
         # Left alone while chunks come: a timer moved for every chunk costs more than the chunk.
-        now = self._loop.time()
+        now = self._now()
         if now >= self._deadline:
             self._expired = Ending.DEADLINE
         elif now >= self._due:
