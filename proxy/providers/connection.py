@@ -31,6 +31,21 @@ class Connection(asyncio.Protocol):
     when it may be used again, within *idle_s*, and *on_lost*, once, when it is gone.
     """
 
+    __slots__ = (
+        "_idle_s",
+        "_on_idle",
+        "_on_lost",
+        "_parser",
+        "_paused",
+        "_peer_ended",
+        "_reply",
+        "_rest",
+        "_transport",
+        "_used",
+        "idle_until",
+        "loop",
+    )
+
     def __init__(
         self,
         on_idle: Callable[["Connection"], None],

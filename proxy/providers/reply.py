@@ -44,6 +44,28 @@ class Carrier(Protocol):
 class Http1Reply:
     """A response on its way (implements `upstream.UpstreamReply` once its head is there)."""
 
+    __slots__ = (
+        "_between_chunks_s",
+        "_buffer",
+        "_closed",
+        "_complete",
+        "_connection",
+        "_deadline",
+        "_due",
+        "_expired",
+        "_failure",
+        "_loop",
+        "_now",
+        "_parser",
+        "_push",
+        "_satisfied",
+        "_timer",
+        "_waiter",
+        "began",
+        "headers",
+        "status",
+    )
+
     def __init__(
         self,
         connection: Carrier,
