@@ -5,7 +5,8 @@ Rules:
 1. What the client gets is what the upstream sent, in whole events. An unfinished event is held up
    to 16 KiB; a longer one flows, unread but for its last 4 KiB.
 2. An event is parsed only where a search finds a marker in it; the first event always is, since
-   the commit point hangs on it.
+   the commit point hangs on it. Not even searched is one that differs from its neighbours, which
+   were, in nothing but a text.
 3. Taken out are the usage event that the gateway asked for, and an error with all after it.
 """
 
@@ -107,7 +108,8 @@ class StreamTap:
     def feed(self, data: bytes) -> bytes:
         """What of *data*, and of what was held, may go to the client now; may be empty."""
         if self._clear:
-            if self._shape is not None and self._shape.fits(data):
+            shape = self._shape
+            if shape is not None and shape.fits(data):
                 self._count(1, len(data))
                 return data
             if data.endswith(_ENDS) and not sse.may_matter(data):
