@@ -57,8 +57,10 @@ class Push(Protocol):
     def paused(self) -> bool:
         """Whether the reader is behind; the pusher then awaits `writable` before the next write."""
 
-    def write(self, data: bytes) -> None:
-        """Take *data* (never empty). Never blocks; memory is bounded by honouring `paused`."""
+    def write(self, data: bytes) -> bool:
+        """Take *data* (never empty); whether more may follow at once. If not, `closed` or
+        `paused` says why. Never blocks; memory is bounded by honouring that.
+        """
 
     async def writable(self) -> bool:
         """Wait until the reader has caught up; False when it made no progress for too long."""
