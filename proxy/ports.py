@@ -243,6 +243,19 @@ class HealthBoard(Protocol):
         """The provider says that *share*, in [0, 1], of the target's limits is left."""
 
 
+class CallCaps(Protocol):
+    """How many calls capped scopes have made. None of it blocks."""
+
+    def allows(self, key: str, limit: int) -> bool:
+        """Whether one more call of *key* stays within *limit*."""
+
+    def hold(self, keys: Iterable[str]) -> None:
+        """Count one call for each of *keys*, before it is made."""
+
+    def release(self, keys: Iterable[str]) -> None:
+        """Take that back: none was made, nor billed."""
+
+
 class ToolCalls(Protocol):
     """Which provider issued which tool calls, by the ids that it gave them."""
 
