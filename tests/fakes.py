@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from proxy.domain.outcome import Ending, Failure, FailureKind
 from proxy.domain.record import Record
 from proxy.errors import GatewayError
-from proxy.ports import Call, Head, Push, Reply
+from proxy.ports import Answered, Call, Head, Push, Reply
 from proxy.units import LoopSeconds, UnixMs
 
 Piece = bytes | FailureKind | Callable[[], None]
@@ -64,6 +64,7 @@ class FakeReply:
         self.content_type = content_type
         self.content_length = content_length
         self.status = 200
+        self.limits_left: float | None = None
         self.closed_times = 0
 
     async def read(self) -> bytes | FailureKind:
@@ -99,6 +100,26 @@ class FakeReply:
     @property
     def pieces_left(self) -> int:
         return len(self._pieces)
+
+
+class FakeHealth:
+    """Remembers what it is told of targets (implements `ports.HealthBoard`)."""
+
+    def __init__(self) -> None:
+        self.attempts: list[tuple[str, FailureKind | None, float | None]] = []
+        self.answers: list[Answered] = []
+        self.limits: dict[str, float] = {}
+
+    def attempt_ended(
+        self, target_id: str, kind: FailureKind | None, first_token_ms: float | None
+    ) -> None:
+        self.attempts.append((target_id, kind, first_token_ms))
+
+    def answered(self, answer: Answered) -> None:
+        self.answers.append(answer)
+
+    def limits_left(self, target_id: str, share: float) -> None:
+        self.limits[target_id] = share
 
 
 class FakeSink:

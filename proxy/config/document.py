@@ -113,14 +113,18 @@ def as_written(root: Node, path: Path) -> Path:
     """*path* without the position in a list where the file has a single value in its place."""
     if not path or not isinstance(path[-1], int):
         return path
-    owner = root
+    owner: Node | None = root
     for step in path[:-1]:
-        match owner:
-            case Mapping() if isinstance(step, str) and step in owner.entries:
-                owner = owner.entries[step].node
-            case Sequence() if isinstance(step, int) and step < len(owner.items):
-                owner = owner.items[step]
+        owner = _below(owner, step)
     return path if isinstance(owner, Sequence) else path[:-1]
+
+
+def _below(node: Node | None, step: str | int) -> Node | None:
+    if isinstance(node, Mapping) and isinstance(step, str) and step in node.entries:
+        return node.entries[step].node
+    if isinstance(node, Sequence) and isinstance(step, int) and step < len(node.items):
+        return node.items[step]
+    return None
 
 
 def written(path: Path) -> str:

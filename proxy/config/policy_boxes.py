@@ -28,7 +28,8 @@ from proxy.domain.conditions import (
 from proxy.domain.labels import LatencyClass, Origin, OutputType, Risk, Sensitivity, Workload
 
 MAX_BOXES: Final = 16
-"""A condition with more alternatives is not looked into."""
+MAX_LITERALS: Final = 64
+"""A condition with more alternatives, or with more parts to one, is not looked into."""
 
 _Atom = Is | Has | Between | Costs | Sent | InScope | During
 _Literal = tuple[_Atom, bool]
@@ -80,9 +81,18 @@ class Box:
     numbers: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     others: tuple[_Literal, ...] = ()
 
+    def bound_of(self, word: Word) -> Values:
+        """What *word* may be."""
+        return self.words.get(word, ANYTHING)
+
     def allows(self, word: Word, value: str | None) -> bool:
         """Whether *word* may be *value*."""
-        return value in self.words.get(word, ANYTHING)
+        return value in self.bound_of(word)
+
+    @property
+    def size(self) -> int:
+        """How much there is to compare."""
+        return 1 + len(self.others)
 
     @property
     def is_empty(self) -> bool:
@@ -103,10 +113,7 @@ class Box:
     def is_within(self, other: "Box") -> bool:
         """Whether whatever fits this fits *other*."""
         return (
-            all(
-                self.words.get(word, ANYTHING).is_within(values)
-                for word, values in other.words.items()
-            )
+            all(self.bound_of(word).is_within(values) for word, values in other.words.items())
             and all(
                 name in self.numbers and _is_inside(self.numbers[name], bounds)
                 for name, bounds in other.numbers.items()
@@ -118,7 +125,7 @@ class Box:
 def boxes_of(condition: Condition) -> list[Box] | None:
     """The alternatives of *condition* that some request can fit; None: it is too complex."""
     literals = _alternatives(condition, holds=True)
-    if literals is None:
+    if literals is None or any(len(each) > MAX_LITERALS for each in literals):
         return None
     boxes = [_box(each) for each in literals]
     return [box for box in boxes if not box.is_empty]

@@ -21,9 +21,10 @@ from proxy.routing.policy import combined, why_not
 FIRST_COUNTS: Final = ("prefer", "weights", "strategy", "degrade")
 """What the first rule that applies decides, so that a later one may never get its turn."""
 
+MAX_NAMED: Final = 5
 MAX_PLACES: Final = 1000
 MAX_ROUTES: Final = 200
-MAX_COMPARED: Final = 200_000
+MAX_COMPARED: Final = 300_000
 """More is not looked at: comparing costs time, and a config may be hostile."""
 
 
@@ -49,14 +50,16 @@ class _Seen:
         return self.boxes == [] or self.routes == ()
 
 
+_Where = list[tuple[Route, Workload]]
+"""The routes and workloads that a rule is for."""
+
 _General = dict[str, list[_Seen]]
 """For each rule's id the others that apply whenever it does, in the config's order."""
 
 
 def policy_warnings(root: Node, snapshot: Snapshot) -> list[Fault]:
     """Everything odd about the policies of *snapshot*, which *root* writes."""
-    places = _places(snapshot)
-    seen = [_seen(rule, index, places) for index, rule in enumerate(snapshot.policies.rules)]
+    seen = _all_seen(snapshot)
     alive = [each for each in seen if not each.never_matches]
     general = _more_general(alive)
     words = list(word_warnings(root, snapshot))
@@ -69,36 +72,41 @@ def policy_warnings(root: Node, snapshot: Snapshot) -> list[Fault]:
     return [*words, *(fault for fault in odd if fault.path[:2] not in told), *shadows]
 
 
-def _places(snapshot: Snapshot) -> list[Place] | None:
-    """Every kind of place that a rule can tell apart; None: too many to look at."""
-    named = {
-        word
-        for rule in snapshot.policies.rules
-        for box in boxes_of(rule.when) or ()
-        if Word.TENANT in box.words
-        for word in box.words[Word.TENANT].words
-    }
+def _all_seen(snapshot: Snapshot) -> list[_Seen]:
+    rules = [(rule, boxes_of(rule.when)) for rule in snapshot.policies.rules]
+    all_boxes = [box for _, boxes in rules for box in boxes or ()]
+    places = _places(snapshot, all_boxes)
+    if len(places) > MAX_PLACES or len(places) * len(all_boxes) > MAX_COMPARED:
+        places = []
+    return [
+        _Seen(rule, ("policies", index), boxes, _routes(boxes, places) if places else None)
+        for index, (rule, boxes) in enumerate(rules)
+    ]
+
+
+def _places(snapshot: Snapshot, boxes: list[Box]) -> list[Place]:
+    """Every kind of place that *boxes* can tell apart; not many more than are looked at."""
+    named = {word for box in boxes for word in box.bound_of(Word.TENANT).words}
     found: dict[tuple[str | None, str, str], Place] = {}
     for tenant in snapshot.tenants.values():
         known = tenant.id if tenant.id in named else None
         for route in snapshot.routes_of(tenant):
             found.setdefault((known, tenant.tier, route.id), Place(known, tenant.tier, route))
-            if len(found) > MAX_PLACES:
-                return None
+        if len(found) > MAX_PLACES:
+            break
     return list(found.values())
 
 
-def _seen(rule: Rule, index: int, places: list[Place] | None) -> _Seen:
-    boxes = boxes_of(rule.when)
-    path: Path = ("policies", index)
-    if boxes is None or places is None:
-        return _Seen(rule, path, boxes, None)
-    routes = {
+def _routes(boxes: list[Box] | None, places: list[Place]) -> tuple[Route, ...] | None:
+    """The routes of those *places* where one of *boxes* can be."""
+    if boxes is None:
+        return None
+    found = {
         place.route.id: place.route
         for place in places
         if any(_can_be_at(box, place) for box in boxes)
     }
-    return _Seen(rule, path, boxes, tuple(routes.values()))
+    return tuple(found.values())
 
 
 def _can_be_at(box: Box, place: Place) -> bool:
@@ -128,13 +136,14 @@ def _why_never(seen: _Seen) -> str:
 def _more_general(seen: list[_Seen]) -> _General:
     """For each rule the others that apply whenever it does, in the config's order."""
     compared = 0
+    sizes = {each.rule.id: sum(box.size for box in each.boxes or ()) for each in seen}
     found: _General = {}
     for each in seen:
         found[each.rule.id] = []
         for other in seen:
-            compared += max(1, len(each.boxes or ()) * len(other.boxes or ()))
+            compared += max(1, sizes[each.rule.id] * sizes[other.rule.id])
             if compared > MAX_COMPARED:
-                continue
+                break
             if other is not each and implies(each.boxes, other.boxes):
                 found[each.rule.id].append(other)
     return found
@@ -180,23 +189,29 @@ def _bars_unawares(seen: _Seen, snapshot: Snapshot) -> Iterator[tuple[str, str]]
 def _leaves_nothing(
     seen: _Seen, general: _General, snapshot: Snapshot
 ) -> Iterator[tuple[str, str]]:
-    """That *seen*, alone or with a rule that always applies with it, bars every target."""
+    """That *seen*, alone or with rules that always apply with it, bars every target."""
     says = seen.rule.says
     routes = snapshot.routes.values() if seen.routes is None else seen.routes
     if not _is_hard(says) or says.refusal is not None or len(routes) > MAX_ROUTES:
         return
     where = [(route, workload) for route in routes for workload in _workloads(seen)]
-    if not _leaves_any(says, where):
-        yield _hard_key(says, where), "leaves no target on any route that it applies to"
+    others = [each.rule for each in general[seen.rule.id] if _is_hard(each.rule.says)]
+    if _leaves_any(combined([says, *(other.says for other in others)]), where):
         return
-    for other in general[seen.rule.id]:
-        if _is_hard(other.rule.says) and not _leaves_any(combined([says, other.rule.says]), where):
-            yield (
-                _hard_key(says, where),
-                "leaves no target on any route that it applies to, together with rule "
-                f"{shown(other.rule.id)}, which applies whenever it does",
-            )
-            return
+    message = "leaves no target on any route that it applies to"
+    if _leaves_any(says, where):
+        message += f", together with {_culprits(says, others, where)}"
+    yield _hard_key(says, where), message
+
+
+def _culprits(says: Ruling, others: list[Rule], where: _Where) -> str:
+    """Who takes what *says* leaves: one rule if it does so alone, else all of them."""
+    for other in others:
+        if not _leaves_any(combined([says, other.says]), where):
+            return f"rule {shown(other.id)}, which applies whenever it does"
+    named = ", ".join(shown(other.id) for other in others[:MAX_NAMED])
+    more = ", …" if len(others) > MAX_NAMED else ""
+    return f"rules {named}{more}, which apply whenever it does"
 
 
 def _workloads(seen: _Seen) -> list[Workload]:
@@ -207,7 +222,7 @@ def _workloads(seen: _Seen) -> list[Workload]:
     ]
 
 
-def _leaves_any(says: Ruling, where: list[tuple[Route, Workload]]) -> bool:
+def _leaves_any(says: Ruling, where: _Where) -> bool:
     if says.min_quality is None:  # then the workload does not matter
         where = list({route.id: (route, workload) for route, workload in where}.values())
     return any(
@@ -221,7 +236,7 @@ def _is_hard(says: Ruling) -> bool:
     return bool(says.demands) or says.min_quality is not None
 
 
-def _hard_key(says: Ruling, where: list[tuple[Route, Workload]]) -> str:
+def _hard_key(says: Ruling, where: _Where) -> str:
     """The key of *says* to look at first."""
     if says.min_quality is not None and _leaves_any(replace(says, min_quality=None), where):
         return "min_quality"

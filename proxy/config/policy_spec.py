@@ -1,160 +1,37 @@
-"""What an entry of `policies` may say: keys, kinds and bounds. Pure, but for the table of zones.
+"""What an entry of `policies` may say: keys and how they fit together. Pure.
 
 One value may stand where a list may. `when` with several keys means all of them.
 """
 
-import re
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, TypeVar
-from zoneinfo import ZoneInfo, available_timezones
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, Strict, model_validator
+from pydantic import Field, model_validator
 
-from proxy.config.fields import (
-    Count,
-    Flag,
-    HeaderToMatch,
-    Id,
-    Name,
-    Text,
-    nanousd_of,
-    number_of,
-    printable_text,
-    sorted_set,
+from proxy.config.fields import Count, Flag, HeaderToMatch, Id, Text
+from proxy.config.policy_fields import (
+    MAX_LATENCY_MS,
+    Bound,
+    Clock,
+    ClockOrMidnight,
+    CostBound,
+    Ids,
+    Language,
+    ListOf,
+    Many,
+    Names,
+    Said,
+    SaidKinds,
+    SetOf,
+    Share,
+    Texts,
+    Weights,
+    Zone,
 )
-from proxy.config.near import did_you_mean
 from proxy.config.spec import Spec
-from proxy.domain.catalog import DEFAULT_QUALITY, Capability, Tier
+from proxy.domain.catalog import Capability, Tier
 from proxy.domain.labels import Kind, LatencyClass, Origin, OutputType, Risk, Sensitivity, Workload
-from proxy.domain.rules import DegradeStep, LogLevel, Strategy, Term
-
-MAX_POLICIES = 500
-MAX_WORDS = 1000
-MAX_AMOUNT = 10**12
-MAX_WEIGHT = 1000
-MAX_LATENCY_MS = 86_400_000
-
-_T = TypeVar("_T")
-
-_CLOCK = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]")
-_LANGUAGE = re.compile(r"[a-z]{2}|und")
-
-
-def _many(value: object) -> object:
-    return value if isinstance(value, list | tuple) else (value,)
-
-
-def _said(value: object) -> tuple[str, ...] | bool:
-    """Words, or true: it is said at all; false: it is not."""
-    if isinstance(value, bool):
-        return value
-    words = value if isinstance(value, list | tuple) else (value,)
-    if not words or len(words) > MAX_WORDS or not all(isinstance(word, str) for word in words):
-        raise ValueError(
-            "must be text, a list of texts, true (it is said at all) or false (it is not); put "
-            "numbers in quotes"
-        )
-    return sorted_set(tuple(printable_text(word) for word in words))
-
-
-def _said_kinds(value: object) -> tuple[str, ...] | bool:
-    said, known = _said(value), [kind.value for kind in Kind]
-    for word in () if isinstance(said, bool) else said:
-        if word not in known:
-            raise ValueError(
-                f"must hold kinds, true or false; known are {', '.join(known)}"
-                f"{did_you_mean(word, known)}"
-            )
-    return said
-
-
-def _language(text: str) -> str:
-    if not _LANGUAGE.fullmatch(text):
-        raise ValueError("must be an ISO 639-1 code such as en, or und (it cannot be told)")
-    return text
-
-
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        area = name.partition("/")[0]
-        near = did_you_mean(name, [zone for zone in available_timezones() if zone.startswith(area)])
-        raise ValueError(
-            f"is not a time zone that is known here, such as Europe/Berlin{near}"
-        ) from None
-    return name
-
-
-def _clock(text: str) -> str:
-    if not _CLOCK.fullmatch(text):
-        raise ValueError('must be a time of the day such as "06:00"; quote it')
-    return text
-
-
-def _clock_or_midnight(text: str) -> str:
-    return text if text == "24:00" else _clock(text)
-
-
-def _bound(value: object) -> float:
-    number = number_of(value)
-    if not 0 <= number <= MAX_AMOUNT:
-        raise ValueError(f"must be between 0 and {MAX_AMOUNT}")
-    return float(number)
-
-
-def _share(value: object) -> float:
-    number = number_of(value)
-    if not 0 <= number <= 1:
-        raise ValueError("must be between 0 and 1")
-    return float(number)
-
-
-def _weight(value: object) -> float:
-    number = number_of(value)
-    if not 0 <= number <= MAX_WEIGHT:
-        raise ValueError(f"must be a weight between 0 and {MAX_WEIGHT}")
-    return float(number)
-
-
-def _workload_or_default(key: str) -> str:
-    known = [DEFAULT_QUALITY, *[workload.value for workload in Workload]]
-    if key not in known:
-        raise ValueError(f"must be one of {', '.join(known)}{did_you_mean(key, known)}")
-    return key
-
-
-def _not_all_zero(weights: dict[Term, float]) -> dict[Term, float]:
-    if not any(weights.values()):
-        raise ValueError("needs at least one weight above 0")
-    return weights
-
-
-def _cost_bound(value: object) -> int:
-    nanousd = nanousd_of(value)
-    if nanousd == 0:
-        raise ValueError("must be more than 0 dollars")
-    return nanousd
-
-
-Many = Annotated[tuple[_T, ...], Field(min_length=1, max_length=MAX_WORDS)]
-_ONE_OR_MORE = BeforeValidator(_many)
-_SORTED = AfterValidator(sorted_set)
-Names = Annotated[Many[Name], _ONE_OR_MORE, _SORTED]
-Ids = Annotated[Many[Id], _ONE_OR_MORE, _SORTED]
-Texts = Annotated[Many[Text], _ONE_OR_MORE, _SORTED]
-# Any, as a union would report a problem once for each of its kinds; the checks return those.
-Said = Annotated[Any, BeforeValidator(_said)]
-SaidKinds = Annotated[Any, BeforeValidator(_said_kinds)]
-Language = Annotated[str, Strict(), AfterValidator(_language)]
-Bound = Annotated[float, BeforeValidator(_bound)]
-Share = Annotated[float, BeforeValidator(_share)]
-Weights = Annotated[
-    dict[Term, Annotated[float, BeforeValidator(_weight)]],
-    Field(min_length=1),
-    AfterValidator(_not_all_zero),
-]
-Quality = dict[Annotated[str, Strict(), AfterValidator(_workload_or_default)], Share]
+from proxy.domain.rules import DegradeStep, LogLevel, Strategy
 
 
 class RangeSpec(Spec):
@@ -175,15 +52,10 @@ class RangeSpec(Spec):
 class TimeSpec(Spec):
     """`time`: a window of the day, in a zone, on some days of the week."""
 
-    from_: Annotated[str, Strict(), AfterValidator(_clock)] | None = Field(None, alias="from")
-    to: Annotated[str, Strict(), AfterValidator(_clock_or_midnight)] | None = None
-    zone: Annotated[str, Strict(), AfterValidator(_zone)] = "UTC"
-    days: (
-        Annotated[
-            Many[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]], _ONE_OR_MORE, _SORTED
-        ]
-        | None
-    ) = None
+    from_: Clock | None = Field(None, alias="from")
+    to: ClockOrMidnight | None = None
+    zone: Zone = "UTC"
+    days: SetOf[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]] | None = None
 
     @model_validator(mode="after")
     def _is_a_window(self) -> "TimeSpec":
@@ -198,30 +70,28 @@ class WhenSpec(Spec):
     """`when`: conditions on a request's facts. Several keys: all of them."""
 
     tenant: Names | None = None
-    tier: Annotated[Many[Literal["free", "pro", "enterprise"]], _ONE_OR_MORE, _SORTED] | None = None
+    tier: SetOf[Literal["free", "pro", "enterprise"]] | None = None
     key_tag: Said | None = None
     route: Names | None = None
-    endpoint: (
-        Annotated[Many[Literal["chat", "completions", "embeddings"]], _ONE_OR_MORE, _SORTED] | None
-    ) = None
+    endpoint: SetOf[Literal["chat", "completions", "embeddings"]] | None = None
     feature: Said | None = None
     user_type: Said | None = None
     scope: Annotated[dict[Id, Said], Field(min_length=1)] | None = None
     header: Annotated[dict[HeaderToMatch, Said], Field(min_length=1)] | None = None
     session: Flag | None = None
-    workload: Annotated[Many[Workload], _ONE_OR_MORE, _SORTED] | None = None
-    workload_origin: Annotated[Many[Origin], _ONE_OR_MORE, _SORTED] | None = None
+    workload: SetOf[Workload] | None = None
+    workload_origin: SetOf[Origin] | None = None
     workload_confidence: RangeSpec | None = None
-    sensitivity: Annotated[Many[Sensitivity], _ONE_OR_MORE, _SORTED] | None = None
+    sensitivity: SetOf[Sensitivity] | None = None
     kinds: SaidKinds | None = None
     disallowed: Said | None = None
     lowering_ignored: Flag | None = None
-    language: Annotated[Many[Language], _ONE_OR_MORE, _SORTED] | None = None
-    output_type: Annotated[Many[OutputType], _ONE_OR_MORE, _SORTED] | None = None
-    risk: Annotated[Many[Risk], _ONE_OR_MORE, _SORTED] | None = None
-    latency: Annotated[Many[LatencyClass], _ONE_OR_MORE, _SORTED] | None = None
+    language: SetOf[Language] | None = None
+    output_type: SetOf[OutputType] | None = None
+    risk: SetOf[Risk] | None = None
+    latency: SetOf[LatencyClass] | None = None
     max_latency_ms: RangeSpec | None = None
-    needs: Annotated[Many[Capability], _ONE_OR_MORE, _SORTED] | None = None
+    needs: SetOf[Capability] | None = None
     stream: Flag | None = None
     tool_origin: Said | None = None
     prompt_tokens: RangeSpec | None = None
@@ -248,8 +118,8 @@ class MatchSpec(Spec):
     model: Texts | None = None
     region: Ids | None = None
     certifications: Ids | None = None
-    tier: Annotated[Many[Tier], _ONE_OR_MORE, _SORTED] | None = None
-    capabilities: Annotated[Many[Capability], _ONE_OR_MORE, _SORTED] | None = None
+    tier: SetOf[Tier] | None = None
+    capabilities: SetOf[Capability] | None = None
     tags: Ids | None = None
 
     @model_validator(mode="after")
@@ -272,7 +142,7 @@ class PreferSpec(MatchSpec):
 class DegradeSpec(Spec):
     """`degrade`: the ladder for when nothing fits."""
 
-    steps: Annotated[Many[DegradeStep], _ONE_OR_MORE]
+    steps: ListOf[DegradeStep]
     max_tokens: Annotated[Count, Field(le=100_000_000)] | None = None
     message: Text | None = None
 
@@ -326,14 +196,14 @@ class PolicySpec(Spec):
     forbid: MatchSpec | None = None
     min_quality: Share | None = None
     refuse: Text | None = None
-    redact: Annotated[Many[Kind], _ONE_OR_MORE, _SORTED] | None = None
+    redact: SetOf[Kind] | None = None
     log: LogLevel | None = None
     cap: CapSpec | None = None
     premium_cap: PremiumCapSpec | None = None
-    max_cost_usd: Annotated[int, BeforeValidator(_cost_bound)] | None = None
+    max_cost_usd: CostBound | None = None
     max_latency_ms: Annotated[Count, Field(le=MAX_LATENCY_MS)] | None = None
     cache: Flag | None = None
-    prefer: Annotated[Many[PreferSpec], _ONE_OR_MORE] | None = None
+    prefer: ListOf[PreferSpec] | None = None
     weights: Weights | None = None
     strategy: Strategy | None = None
     degrade: DegradeSpec | None = None

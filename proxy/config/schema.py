@@ -29,14 +29,8 @@ from proxy.config.fields import (
     Targets,
     Text,
 )
-from proxy.config.policy_spec import (
-    MAX_POLICIES,
-    BuiltInSpec,
-    DegradeSpec,
-    PolicySpec,
-    Quality,
-    Weights,
-)
+from proxy.config.policy_fields import MAX_POLICIES, Quality, Weights
+from proxy.config.policy_spec import BuiltInSpec, DegradeSpec, PolicySpec
 from proxy.config.price_spec import ModelId, PriceSpec, PricesSpec, Window
 from proxy.config.settings import Limits, Settings
 from proxy.config.spec import Spec, keys_below

@@ -9,7 +9,7 @@ from proxy.domain.catalog import Route, Target
 from proxy.domain.conditions import AllOf, AnyOf, Condition, Costs, InScope, Not, Sent
 from proxy.domain.price import Price
 from proxy.domain.rule_index import Index, index_of
-from proxy.domain.rules import Attribute, Demand, Match, Ruling
+from proxy.domain.rules import Attribute, Demand, Ruling
 from proxy.domain.scopes import scope_hash
 
 TOOL_LOOP: Final = "builtin/tool-loop-stays"
@@ -50,11 +50,6 @@ def stated(target: Target, attribute: Attribute) -> Collection[str] | None:
     return _STATED[attribute](target)
 
 
-def matches(target: Target, match: Match) -> bool:
-    """Whether *match* is known of *target*; what is not stated matches nothing."""
-    return not match.values.isdisjoint(stated(target, match.attribute) or ())
-
-
 def bars(demand: Demand, target: Target) -> bool:
     """Whether *demand* keeps *target* from answering. What is not stated could be anything: it
     neither fulfils a requirement nor escapes a prohibition.
@@ -81,7 +76,9 @@ class Policies:
     headers: frozenset[str] = frozenset()
     scope_key: bytes = field(default=b"", repr=False)
     index: Index = field(default_factory=Index)
-    rulings: dict[object, Ruling] = field(default_factory=dict, compare=False, repr=False)
+    rulings: dict[object, Ruling] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
 
 
 def policies_of(
@@ -122,6 +119,17 @@ def rebound(
         routes,
         scope_key=policies.scope_key if scope_key is None else scope_key,
         tool_loop_stays=policies.tool_loop_stays,
+    )
+
+
+def without(policies: Policies, rule_id: str) -> Policies:
+    """*policies* as if the rule *rule_id*, which may be the built-in one, did not stand there."""
+    kept = tuple(rule for rule in policies.rules if rule.id != rule_id)
+    return replace(
+        policies,
+        rules=kept,
+        index=index_of([rule.when for rule in kept]),
+        tool_loop_stays=policies.tool_loop_stays and rule_id != TOOL_LOOP,
     )
 
 

@@ -3,6 +3,9 @@ Pure.
 """
 
 from hashlib import blake2b
+from typing import Final
+
+HASH_BYTES: Final = 12
 
 
 def scope_hash(key: bytes, name: str, value: str) -> str:
@@ -11,4 +14,5 @@ def scope_hash(key: bytes, name: str, value: str) -> str:
     *key* (up to 64 bytes) is the deployment's own and the same for all its replicas and config
     versions: without it short values, such as a ticket's number, are soon guessed from records.
     """
-    return blake2b(f"{name}={value}".encode(), key=key, digest_size=16).hexdigest()
+    text = f"{name}={value}".encode()
+    return blake2b(text, digest_size=HASH_BYTES, key=key, person=b"scope").hexdigest()

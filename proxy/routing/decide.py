@@ -109,11 +109,13 @@ def _may_crowd(board: Board, facts: Facts, ask: Ask) -> bool:
 class _Gates:
     """The hard filters of one request, but for what a target lacks by itself and its breaker."""
 
-    __slots__ = ("_ask", "_facts", "_must_price", "_ruled", "_ruling")
+    __slots__ = ("_ask", "_demanding", "_facts", "_most", "_must_price", "_refusal", "_ruling")
 
     def __init__(self, ruling: Ruling, facts: Facts, ask: Ask, *, must_price: bool) -> None:
         self._ruling = ruling
-        self._ruled = bool(ruling.applied)
+        self._refusal = ruling.refusal
+        self._demanding = bool(ruling.demands) or ruling.min_quality is not None
+        self._most = ruling.max_cost_nanousd
         self._facts = facts
         self._ask = ask
         self._must_price = must_price
@@ -121,7 +123,12 @@ class _Gates:
     def why_not(self, prospect: Prospect) -> Rejection | None:
         """Why *prospect* may not answer; None if it may."""
         facts = self._facts
-        if self._ruled and (rejection := self._forbidden(prospect)) is not None:
+        if self._refusal is not None:
+            rule = self._refusal.rule_id
+            return Rejection(prospect.id, Reason.REFUSED, f"rule {rule}", rule)
+        if self._demanding and (rejection := why_not(prospect.target, self._ruling)) is not None:
+            return rejection
+        if self._most is not None and (rejection := self._too_dear(prospect, self._most)):
             return rejection
         window = prospect.window_tokens
         if window is not None and facts.prompt_bytes > window and _cannot_fit(prospect, facts):
@@ -131,16 +138,6 @@ class _Gates:
         if self._ask.max_latency_ms is not None and prospect.first_token_p95_ms is not None:
             return self._too_slow(prospect, prospect.first_token_p95_ms, self._ask.max_latency_ms)
         return None
-
-    def _forbidden(self, prospect: Prospect) -> Rejection | None:
-        ruling = self._ruling
-        if ruling.refusal is not None:
-            rule = ruling.refusal.rule_id
-            return Rejection(prospect.id, Reason.REFUSED, f"rule {rule}", rule)
-        rejection = why_not(prospect.target, ruling)
-        if rejection is None and ruling.max_cost_nanousd is not None:
-            return self._too_dear(prospect, ruling.max_cost_nanousd)
-        return rejection
 
     def _too_dear(self, prospect: Prospect, most: int) -> Rejection | None:
         # The bound, not the estimate: a rule that names a sum means that it is not exceeded.
@@ -181,5 +178,5 @@ def _ranking(ranked: Sequence[Placed], ask: Ask) -> tuple[Candidate, ...]:
         # The first target of a session is where its cache is warm, or will be from now on.
         first = candidates[0]
         warm = warm_cost(ranked[0][4], ask, first.prompt_tokens)
-        candidates[0] = first._replace(cost_nanousd=warm)
+        candidates[0] = Candidate(first.target, first.score, first.terms, warm, *first[4:])
     return tuple(candidates)

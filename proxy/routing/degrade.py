@@ -1,7 +1,8 @@
 """Step 4, when nothing fits: the next rung of the route's ladder. Pure.
 
-Rules of the file: hard rules bind every rung; whatever is stepped down is told in the decision,
-and so in a header; a ladder that runs out refuses. A rule's refusal ends the matter at once.
+Rules of the file: hard rules bind every rung; a rung adds to those before it; whatever is stepped
+down is told in the decision, and so in a header; a ladder that runs out refuses. A rule's refusal
+ends the matter at once.
 """
 
 from collections import Counter
@@ -9,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from proxy.domain.catalog import Endpoint, Target, Tier
+from proxy.domain.catalog import Endpoint, Route, Target, Tier
 from proxy.domain.decision import Decision, Degradation, Reason
 from proxy.domain.facts import Facts
 from proxy.domain.rules import Degrade, DegradeStep
@@ -29,7 +30,9 @@ RETRY_AFTER_S: Final = 10
 SHRINK_TO: Final = 0.9
 """The share of a window that a shortened prompt is cut to: its tokens are an estimate."""
 
-_NOT_OURS: Final = frozenset({Reason.POLICY, Reason.REFUSED, Reason.WRONG_ENDPOINT})
+_NOT_OURS: Final = frozenset(
+    {Reason.POLICY, Reason.REFUSED, Reason.WRONG_ENDPOINT, Reason.OTHER_EMBEDDING_SPACE}
+)
 """Reasons that keep a target's cached answers out too."""
 
 _RULED: Final = frozenset({Reason.POLICY, Reason.REFUSED, Reason.COST_ABOVE_BOUND})
@@ -77,13 +80,21 @@ class Refuse(NamedTuple):
 Step = Proceed | Shorten | FromCache | Say | Refuse
 
 
-class _Rung(NamedTuple):
+class _Lowered(NamedTuple):
+    """How far a request was stepped down so far: each rung adds to those before it.
+
+    `route` has the cheaper targets too, once they were let in; `clamped` tells the limit before
+    and after, once there is a smaller one. `next` is the rung after this one.
+    """
+
     decision: Decision
     facts: Facts
     snapshot: Snapshot
     degrade: Degrade
     because: str
-    next: int
+    route: Route
+    clamped: tuple[str, str] | None = None
+    next: int = 0
 
 
 def step_down(
@@ -100,12 +111,11 @@ def step_down(
     """
     degrade = decision.ruling.degrade or decision.route.degrade
     if degrade is not None and decision.ruling.refusal is None:
-        for at in range(rung, len(degrade.steps)):
-            tried = _Rung(
-                decision, facts, snapshot, degrade, because or _commonest(decision), at + 1
-            )
-            found = _RUNGS[degrade.steps[at]](tried)
-            if found is not None:
+        why = because or _commonest(decision)
+        low = _Lowered(decision, facts, snapshot, degrade, why, decision.route)
+        for at, step in enumerate(degrade.steps):
+            low, found = _RUNGS[step](low._replace(next=at + 1))
+            if found is not None and at >= rung:
                 return found
     return Refuse(refusal_of(decision))
 
@@ -140,116 +150,125 @@ def _commonest(decision: Decision) -> str:
     return min((reason for reason, count in counted.items() if count == most), default="refused")
 
 
-def _cheaper_tier(rung: _Rung) -> Step | None:
+Rung = tuple[_Lowered, Step | None]
+"""How far it was stepped down with this rung, and what comes of it; None: it does not help."""
+
+
+def _cheaper_tier(low: _Lowered) -> Rung:
     """Targets of a lower tier than the route's dearest, from the tenant's other routes."""
-    route = rung.decision.route
-    dearest = max((each.tier for each in route.targets), key=_rank)
-    own = {each.id for each in route.targets}
+    dearest = _dearest(low.decision.route)
+    own = {each.id for each in low.decision.route.targets}
     cheaper = [
         target
-        for target in _granted(rung).values()
-        if target.id not in own and _rank(target.tier) < _rank(dearest)
+        for target in _granted(low).values()
+        if target.id not in own and _TIERS.index(target.tier) < _TIERS.index(dearest)
     ]
     if not cheaper:
-        return None
-    cheaper.sort(key=lambda target: (-_rank(target.tier), target.id))
-    lower = replace(route, targets=tuple(cheaper))
-    found = choose(lower, rung.decision.ruling, rung.facts, rung.snapshot)
-    if not found.ranking:
-        return None
-    after = found.ranking[0].target.tier.value
-    return Proceed(
-        found._replace(
-            route=route,
-            rejected=rung.decision.rejected + found.rejected,
-            degradation=Degradation(DegradeStep.CHEAPER_TIER, dearest.value, after, rung.because),
-        )
-    )
+        return low, None
+    cheaper.sort(key=lambda target: (-_TIERS.index(target.tier), target.id))
+    low = low._replace(route=replace(low.route, targets=(*low.route.targets, *cheaper)))
+    return low, _proceed(low, DegradeStep.CHEAPER_TIER)
 
 
-def _granted(rung: _Rung) -> Mapping[str, Target]:
-    tenant = rung.snapshot.tenants.get(rung.facts.tenant_id)
-    routes = [] if tenant is None else rung.snapshot.routes_of(tenant)
+def _dearest(route: Route) -> Tier:
+    return max((each.tier for each in route.targets), key=_TIERS.index)
+
+
+def _granted(low: _Lowered) -> Mapping[str, Target]:
+    tenant = low.snapshot.tenants.get(low.facts.tenant_id)
+    routes = [] if tenant is None else low.snapshot.routes_of(tenant)
     return {target.id: target for route in routes for target in route.targets}
 
 
-def _fewer_tokens(rung: _Rung) -> Step | None:
+def _fewer_tokens(low: _Lowered) -> Rung:
     """A smaller limit for the answer, which a bound on cost or a window may be kept with."""
-    limit = output_limit(rung.facts, rung.decision.ruling.max_output_tokens)
-    fewer = rung.degrade.max_tokens
+    limit = output_limit(low.facts, low.decision.ruling.max_output_tokens)
+    fewer = low.degrade.max_tokens
     if fewer is None or (limit is not None and limit <= fewer):
-        return None
-    clamped = replace(rung.facts, max_output_tokens=fewer)
-    found = choose(rung.decision.route, rung.decision.ruling, clamped, rung.snapshot)
-    if not found.ranking:
-        return None
-    before = "no limit" if limit is None else f"{limit} tokens"
-    degradation = Degradation(DegradeStep.FEWER_TOKENS, before, f"{fewer} tokens", rung.because)
-    return Proceed(found._replace(max_output_tokens=fewer, degradation=degradation))
-
-
-def _shorter_context(rung: _Rung) -> Step | None:
-    """A prompt that fits the largest window of those that are too small for it as it is."""
-    if rung.facts.endpoint is not Endpoint.CHAT:
-        return None
-    too_small = {
-        rejection.target_id
-        for rejection in rung.decision.rejected
-        if rejection.reason is Reason.CONTEXT_TOO_LONG
-    }
-    fits = [
-        _fitting_bytes(target, rung)
-        for target in rung.decision.route.targets
-        if target.id in too_small
-    ]
-    most = max(fits, default=0)
-    if most <= 0:
-        return None
-    shorter = replace(rung.facts, prompt_bytes=most)
-    found = choose(rung.decision.route, rung.decision.ruling, shorter, rung.snapshot)
-    if not found.ranking:
-        return None
-    degradation = Degradation(
-        DegradeStep.SHORTER_CONTEXT,
-        f"{rung.facts.prompt_bytes} bytes",
-        f"{most} bytes",
-        rung.because,
+        return low, None
+    low = low._replace(
+        facts=replace(low.facts, max_output_tokens=fewer),
+        clamped=("no limit" if limit is None else f"{limit} tokens", f"{fewer} tokens"),
     )
-    return Shorten(found._replace(degradation=degradation), most, rung.next)
+    return low, _proceed(low, DegradeStep.FEWER_TOKENS)
 
 
-def _fitting_bytes(target: Target, rung: _Rung) -> int:
-    standing = rung.snapshot.standings.get(target.id)
+def _proceed(low: _Lowered, step: DegradeStep) -> Step | None:
+    found = _decided(low, low.facts, step, ())
+    return Proceed(found) if found.ranking else None
+
+
+def _decided(
+    low: _Lowered, facts: Facts, step: DegradeStep, also: tuple[tuple[str, str], ...]
+) -> Decision:
+    """The decision as far down as *low*, telling all that was stepped down for it."""
+    route = low.decision.route
+    found = choose(low.route, low.decision.ruling, facts, low.snapshot)
+    told = [] if low.clamped is None else [low.clamped]
+    selected = found.selected
+    if selected is not None and selected not in route.targets:
+        told.insert(0, (_dearest(route).value, selected.tier.value))
+    told.extend(also)
+    before, after = (", ".join(each[at] for each in told) for at in (0, 1))
+    limit = found.max_output_tokens if low.clamped is None else facts.max_output_tokens
+    return found._replace(
+        route=route,
+        max_output_tokens=limit,
+        degradation=Degradation(step, before, after, low.because),
+    )
+
+
+def _shorter_context(low: _Lowered) -> Rung:
+    """A prompt that fits the largest window of those that are too small for it as it is."""
+    if low.facts.endpoint is not Endpoint.CHAT:
+        return low, None
+    found = choose(low.route, low.decision.ruling, low.facts, low.snapshot)
+    too_small = {r.target_id for r in found.rejected if r.reason is Reason.CONTEXT_TOO_LONG}
+    most = max(
+        (_fitting_bytes(each, low) for each in low.route.targets if each.id in too_small),
+        default=0,
+    )
+    if most <= 0:
+        return low, None
+    told = (f"{low.facts.prompt_bytes} bytes", f"{most} bytes")
+    shorter = replace(low.facts, prompt_bytes=most)
+    decision = _decided(low, shorter, DegradeStep.SHORTER_CONTEXT, (told,))
+    return low, Shorten(decision, most, low.next) if decision.ranking else None
+
+
+def _fitting_bytes(target: Target, low: _Lowered) -> int:
+    standing = low.snapshot.standings.get(target.id)
     ratio = (standing.bytes_per_token if standing else None) or BYTES_PER_TOKEN
-    limit = output_limit(rung.facts, rung.decision.ruling.max_output_tokens)
-    answer = completion_tokens(rung.facts, None, limit) if limit is None else limit
-    left = (target.context_window_tokens or 0) - answer - overhead_tokens(rung.facts)
+    limit = output_limit(low.facts, low.decision.ruling.max_output_tokens)
+    answer = completion_tokens(low.facts, None, limit) if limit is None else limit
+    left = (target.context_window_tokens or 0) - answer - overhead_tokens(low.facts)
     return int(left * ratio * SHRINK_TO)
 
 
-def _cached_answer(rung: _Rung) -> Step | None:
+def _cached_answer(low: _Lowered) -> Rung:
     """What was answered before, where policy allows keeping it and asking the target again."""
-    decision = rung.decision
+    decision = low.decision
     barred = {r.target_id for r in decision.rejected if r.reason in _NOT_OURS}
     allowed = frozenset(each.id for each in decision.route.targets) - barred
     if not decision.ruling.caching_allowed or not allowed:
-        return None
-    degradation = Degradation(DegradeStep.CACHED_ANSWER, "fresh", "cached", rung.because)
-    return FromCache(allowed, degradation, rung.next)
+        return low, None
+    degradation = Degradation(DegradeStep.CACHED_ANSWER, "fresh", "cached", low.because)
+    return low, FromCache(allowed, degradation, low.next)
 
 
-def _message(rung: _Rung) -> Step | None:
-    if rung.degrade.message is None:
-        return None
-    degradation = Degradation(DegradeStep.MESSAGE, "answer", "message", rung.because)
-    return Say(rung.degrade.message, degradation)
+def _message(low: _Lowered) -> Rung:
+    if low.degrade.message is None:
+        return low, None
+    degradation = Degradation(DegradeStep.MESSAGE, "answer", "message", low.because)
+    return low, Say(low.degrade.message, degradation)
 
 
-def _refuse(rung: _Rung) -> Step | None:
-    return Refuse(refusal_of(rung.decision))
+def _refuse(low: _Lowered) -> Rung:
+    return low, Refuse(refusal_of(low.decision))
 
 
-_RUNGS: Final[Mapping[DegradeStep, Callable[[_Rung], Step | None]]] = {
+_TIERS: Final = (Tier.ECONOMY, Tier.STANDARD, Tier.PREMIUM)
+_RUNGS: Final[Mapping[DegradeStep, Callable[[_Lowered], Rung]]] = {
     DegradeStep.CHEAPER_TIER: _cheaper_tier,
     DegradeStep.FEWER_TOKENS: _fewer_tokens,
     DegradeStep.SHORTER_CONTEXT: _shorter_context,
@@ -257,10 +276,3 @@ _RUNGS: Final[Mapping[DegradeStep, Callable[[_Rung], Step | None]]] = {
     DegradeStep.MESSAGE: _message,
     DegradeStep.REFUSE: _refuse,
 }
-
-
-def _rank(tier: Tier) -> int:
-    return _TIERS.index(tier)
-
-
-_TIERS: Final = (Tier.ECONOMY, Tier.STANDARD, Tier.PREMIUM)

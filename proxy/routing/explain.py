@@ -36,7 +36,7 @@ def explained(decision: Decision) -> dict[str, Any]:
         "reason": decision.reason,
         "estimated_cost_usd": _usd(decision.estimated_cost_nanousd),
         "max_output_tokens": decision.max_output_tokens,
-        "ranked": [_ranked(candidate) for candidate in decision.ranking],
+        "ranked": [_ranked(rank, each) for rank, each in enumerate(decision.ranking, 1)],
         "rejected": [_rejected(rejection) for rejection in decision.rejected],
         "labels": _labels(decision.labels),
         "rules": list(decision.rules),
@@ -67,9 +67,10 @@ def _named(target: Target | None) -> dict[str, str] | None:
     return {"provider": target.provider.id, "model": target.model, "target": target.id}
 
 
-def _ranked(candidate: Candidate) -> dict[str, Any]:
-    named: dict[str, Any] = {**(_named(candidate.target) or {})}
-    return named | {
+def _ranked(rank: int, candidate: Candidate) -> dict[str, Any]:
+    return {
+        "rank": rank,
+        **(_named(candidate.target) or {}),
         "tier": candidate.target.tier.value,
         "score": round(candidate.score, 6),
         "terms": {name: round(term, 6) for name, term in candidate.terms._asdict().items()},
@@ -197,6 +198,25 @@ class Counterfactual(NamedTuple):
     opened: tuple[str, ...]
 
 
+def compliance_lines(found: Sequence[Counterfactual]) -> list[str]:
+    """*found* as a table for people."""
+    if not found:
+        return ["No hard rule applied."]
+    titles = ("without rule", "would choose", "USD", "saves USD", "opens")
+    return _columns([titles, *(_compliance_row(each) for each in found)])
+
+
+def _compliance_row(found: Counterfactual) -> tuple[str, ...]:
+    cost, saved = _usd(found.cost_nanousd), found.saved_nanousd
+    return (
+        found.rule,
+        found.selected or "nobody",
+        "-" if cost is None else f"{cost:.6f}",
+        "-" if saved is None else f"{saved / NANOUSD_PER_USD:+.6f}",
+        ", ".join(found.opened) or "-",
+    )
+
+
 def counterfactual(facts: Facts, snapshot: Snapshot) -> tuple[Counterfactual, ...]:
     """The cost of compliance: one entry for each hard rule that applied, one for all of them."""
     return counterfactual_to(decide(facts, snapshot), facts, snapshot)
@@ -217,7 +237,8 @@ def counterfactual_to(
 
 def _hard_rules(ruling: Ruling) -> list[str]:
     rules = [demand.rule_id for demand in ruling.demands]
-    rules += [rule for rule in (ruling.max_cost_rule, ruling.max_latency_rule) if rule is not None]
+    bounds = (ruling.max_cost_rule, ruling.max_latency_rule, ruling.min_quality_rule)
+    rules += [rule for rule in bounds if rule is not None]
     if ruling.refusal is not None:
         rules.append(ruling.refusal.rule_id)
     return list(dict.fromkeys(rules))
@@ -235,6 +256,8 @@ def _without(ruling: Ruling, rules: set[str]) -> Ruling:
         gone |= {"max_cost_nanousd": None, "max_cost_rule": None}
     if ruling.max_latency_rule in rules:
         gone |= {"max_latency_ms": None, "max_latency_rule": None}
+    if ruling.min_quality_rule in rules:
+        gone |= {"min_quality": None, "min_quality_rule": None}
     # What takes no part in comparing was worked out from what does: it is worked out again.
     gone |= {each.name: {} for each in fields(ruling) if not each.compare}
     return replace(ruling, **gone)

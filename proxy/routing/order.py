@@ -19,10 +19,10 @@ from proxy.domain.catalog import Target
 from proxy.domain.decision import Candidate
 from proxy.domain.facts import Facts
 from proxy.domain.labels import Risk
-from proxy.domain.policies import matches
 from proxy.domain.rules import Match
 from proxy.domain.standing import Breaker
 from proxy.routing.cost import MIN_CACHED_BYTES
+from proxy.routing.policy import matches
 from proxy.routing.prospects import Prospect, mark_of
 
 PROBE_SHARE: Final = 0.02
@@ -30,6 +30,11 @@ PROBE_SHARE: Final = 0.02
 
 LEAST_HEADROOM: Final = 0.05
 """What a near-equal without headroom still counts: a stale figure must not cut a target off."""
+
+PREFIX_LANES: Final = 4
+"""A prefix keeps to this many targets at most: a whole application may share one, and all its load
+must not fall on a single target, nor move all at once. Each extra one costs one cold cache.
+"""
 
 _PROBED, _WELL, _CROWDED, _HALF_OPEN = -1, 0, 1, 2
 _PREFERENCES: Final = 1_000
@@ -107,7 +112,7 @@ def key_of(facts: Facts) -> int:
     if facts.session is not None:
         return mark_of(facts.session)
     if facts.prefix is not None and facts.prompt_bytes >= MIN_CACHED_BYTES:
-        return mark_of(facts.prefix)
+        return mark_of(facts.prefix) + int(facts.draw * PREFIX_LANES)
     return int(facts.draw * (1 << 53))
 
 

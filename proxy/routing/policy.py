@@ -14,7 +14,7 @@ from proxy.domain.catalog import Target
 from proxy.domain.decision import Reason, Rejection
 from proxy.domain.facts import Facts
 from proxy.domain.labels import Workload
-from proxy.domain.policies import TOOL_LOOP, Policies, bars
+from proxy.domain.policies import TOOL_LOOP, Policies, bars, stated
 from proxy.domain.rules import Attribute, Demand, LogLevel, Match, PremiumCap, Ruling
 
 T = TypeVar("T")
@@ -49,9 +49,12 @@ def why_not(target: Target, ruling: Ruling) -> Rejection | None:
     rule_id = ruling.verdicts.get(target.id, _NOT_JUDGED)
     if rule_id is _NOT_JUDGED:
         rule_id = _judge(target, ruling)
-    return (
-        None if rule_id is None else Rejection(target.id, Reason.POLICY, f"rule {rule_id}", rule_id)
-    )
+    return None if rule_id is None else Rejection(target.id, Reason.POLICY, rule_id, rule_id)
+
+
+def matches(target: Target, match: Match) -> bool:
+    """Whether *match* is known of *target*; what is not stated matches nothing."""
+    return not match.values.isdisjoint(stated(target, match.attribute) or ())
 
 
 def combined(rulings: Iterable[Ruling]) -> Ruling:

@@ -118,7 +118,7 @@ def weigh(prospects: Sequence[Prospect], ask: Ask, *, throttled: bool) -> list[C
         if tariff is not None:
             rates = rates_for(prompt, tariff) if tariff.longer else tariff.rates
             total = prompt * rates.input + completion * rates.output
-            cost = -(-total // RATED_TOKENS)
+            cost = (total + RATED_TOKENS - 1) // RATED_TOKENS
             cost_term = 1.0 / (1.0 + sqrt(cost / reference))
             if warm and total:
                 affinity = int(prompt * warm) * rates.saved / total
@@ -131,10 +131,14 @@ def weigh(prospects: Sequence[Prospect], ask: Ask, *, throttled: bool) -> list[C
         score = (
             of_cost * cost_term + of_latency * latency + of_affinity * affinity + prospect.settled
         )
-        reliability, quality, headroom = prospect.reliability, prospect.quality, prospect.headroom
-        terms = new(Terms, (cost_term, latency, reliability, quality, headroom, affinity))
-        figures = (score, terms, cost, first_ms, total_ms, prompt, completion, throttled)
-        candidates.append(new(Candidate, (prospect.target, *figures)))
+        terms = (
+            cost_term, latency, prospect.reliability, prospect.quality, prospect.headroom, affinity
+        )  # fmt: skip
+        figures = (
+            prospect.target, score, new(Terms, terms), cost, first_ms, total_ms, prompt, completion,
+            throttled,
+        )  # fmt: skip
+        candidates.append(new(Candidate, figures))
     return candidates
 
 

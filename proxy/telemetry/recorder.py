@@ -110,6 +110,7 @@ def _skipped(rejection: Rejection) -> dict[str, object]:
         "target": rejection.target_id,
         "reason": rejection.reason,
         "detail": rejection.detail,
+        "rule": rejection.rule,
     }
 
 

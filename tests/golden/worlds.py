@@ -192,7 +192,9 @@ CASES = {
         max_output_tokens=400,
     ),
     "long-prompt": _case(Strategy.SCORE, prompt_bytes=100_000),
-    "tool-loop": _case(Strategy.PRIORITY, tool_origin="beta", tools=2),
+    "tool-loop": _case(
+        Strategy.PRIORITY, _demand("loop", Attribute.PROVIDER, "beta"), tool_origin="beta", tools=2
+    ),
     "prefer": _case(
         Strategy.PRIORITY,
         Ruling(

@@ -10,6 +10,7 @@ from proxy.config.document import (
     Path,
     Scalar,
     Sequence,
+    as_written,
     locate,
     plain,
     written,
@@ -68,3 +69,22 @@ def test_plain_tree_is_made_of_dicts_and_lists() -> None:
 def test_path_is_written_as_people_write_it(path: Path, text: str) -> None:
     """Paths stay short, on one line and free of control characters."""
     assert written(path) == text
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        (("name", 0), ("name",)),  # a single value where a list may stand
+        (("list", 0), ("list", 0)),
+        (("list", 1), ("list", 1)),
+        (("list", 1, 0), ("list", 1)),
+        (("list", 9, 0), ("list", 9)),
+        (("bad", 0), ("bad",)),
+        (("none", 0), ("none",)),
+        (("name",), ("name",)),
+        ((), ()),
+    ],
+)
+def test_position_is_named_where_there_is_a_list(path: Path, meant: Path) -> None:
+    """Who wrote one value is not told of a list that the file does not have."""
+    assert as_written(_TREE, path) == meant

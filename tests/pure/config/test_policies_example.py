@@ -1,5 +1,6 @@
 """The policies that are shipped as an example: what each allows, and what it refuses."""
 
+import re
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from proxy.config.load import load
+from proxy.config.load import load, parse
 from proxy.domain.facts import Facts
 from proxy.domain.labels import Kind, LatencyClass, Sensitivity, Workload
 from proxy.domain.policies import TOOL_LOOP, rebound
@@ -27,7 +28,8 @@ from proxy.units import NANOUSD_PER_USD
 from tests.builders import some_facts, some_labels
 from tests.policies import a_match
 
-LOADED = load(Path(__file__).parents[3] / "config" / "policies.yaml")
+CONFIG = Path(__file__).parents[3] / "config"
+LOADED = load(CONFIG / "policies.yaml")
 SNAPSHOT = LOADED.snapshot
 KEY = b"of this test"
 TIERS = {"hobby": "free", "shop": "pro", "acme": "enterprise", "acme-eu": "enterprise"}
@@ -208,3 +210,30 @@ def test_every_request_has_a_bound_on_cost() -> None:
 def at(text: str) -> int:
     """The unix time of *text* in Berlin."""
     return int(datetime.fromisoformat(text).replace(tzinfo=ZoneInfo("Europe/Berlin")).timestamp())
+
+
+def test_examples_in_the_gateway_config_load_when_uncommented() -> None:
+    """Its policies, and what targets and routes may say for them."""
+    words = "- id|  when|  require|  strategy|quality|tags|strategy|weights|degrade"
+    text = re.sub(rf"(?m)^( +)# (?=(?:{words}):)", r"\1", (CONFIG / "gateway.yaml").read_text())
+
+    loaded = parse(text.encode(), "gateway.yaml")
+
+    assert [rule.id for rule in loaded.snapshot.policies.rules] == [
+        "free-is-never-premium", "personal-data-needs-dpa", "batch-is-cheap",
+    ]  # fmt: skip
+    assert loaded.snapshot.routes["auto"].degrade is not None
+    assert loaded.snapshot.targets["openai/gpt-4o-mini"].tags == {"chatty"}
+    assert loaded.warnings == ()
+
+
+def test_example_of_the_page_loads() -> None:
+    """What docs/policies.md begins with can be copied as it stands."""
+    page = (CONFIG.parent / "docs" / "policies.md").read_text()
+    (block,) = re.findall(r"```yaml\n(.*?)```", page, flags=re.DOTALL)
+    rest = (CONFIG / "policies.yaml").read_text().partition("\npolicies:\n")[0]
+
+    loaded = parse(f"{rest}\n{block}".encode(), "policies.md")
+
+    assert len(loaded.snapshot.policies.rules) == 3
+    assert loaded.warnings == ()

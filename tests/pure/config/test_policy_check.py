@@ -117,6 +117,20 @@ def test_rule_that_leaves_no_target_with_another() -> None:
     assert said_of(eu, two) == [(1, "forbid", message)]
 
 
+def test_rules_that_leave_no_target_all_together() -> None:
+    """Where no two contradict each other, those that take the rest are named, but not hundreds."""
+    parts = ["{id: b, forbid: {target: one/big}}", "{id: c, forbid: {target: two/small}}"]
+    rest = [f"{{id: d{n}, forbid: {{target: one/vectors}}}}" for n in range(5)]
+    a = "{id: a, when: {workload: code}, forbid: {target: two/vectors}}"
+
+    ((at, key, said),) = said_of(a, *parts, *rest[:1])[:1]
+    assert (at, key) == (0, "forbid")
+    assert said == f"{NOTHING}, together with rules 'b', 'c', 'd0', which apply whenever it does"
+    assert said_of(a, *parts, *rest)[0][2].endswith(
+        "'d0', 'd1', 'd2', …, which apply whenever it does"
+    )
+
+
 def test_rules_that_leave_something_together() -> None:
     """Wider rules are no matter while a target is left."""
     assert (

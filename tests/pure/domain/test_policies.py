@@ -1,16 +1,27 @@
 """What rules ask of targets, and what they need of the config."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 
 from proxy.domain.catalog import Capability, Target, Tier
 from proxy.domain.conditions import ALWAYS, AllOf, AnyOf, Costs, InScope, Is, Not, Sent, Word
 from proxy.domain.facts import Facts
-from proxy.domain.policies import Policies, Rule, bars, matches, policies_of, rebound, stated
+from proxy.domain.policies import (
+    TOOL_LOOP,
+    Policies,
+    Rule,
+    bars,
+    policies_of,
+    rebound,
+    stated,
+    without,
+)
 from proxy.domain.rules import Attribute, Demand, Ruling
 from proxy.domain.scopes import scope_hash
 from tests.builders import a_provider, a_route, a_target, some_facts
-from tests.policies import a_demand, a_match, a_rule, demands, facts, rules, targets
+from tests.policies import a_demand, a_rule, demands, facts, rules, targets
 
 EU = a_target(
     "azure/gpt",
@@ -44,17 +55,14 @@ def test_every_attribute_can_be_asked_for(attribute: Attribute, value: str) -> N
     assert bars(a_demand(attribute, "other"), EU)
     assert bars(a_demand(attribute, value, "other", forbidden=True), EU)
     assert not bars(a_demand(attribute, "other", forbidden=True), EU)
-    assert matches(EU, a_match(attribute, value))
-    assert not matches(EU, a_match(attribute, "other"))
 
 
 @pytest.mark.parametrize("attribute", [Attribute.REGION, Attribute.CAPABILITIES])
 def test_what_is_not_stated_could_be_anything(attribute: Attribute) -> None:
-    """It fulfils no requirement, escapes no prohibition, and is no preference."""
+    """It fulfils no requirement and escapes no prohibition."""
     assert stated(SILENT, attribute) is None
     assert bars(a_demand(attribute, "eu"), SILENT)
     assert bars(a_demand(attribute, "eu", forbidden=True), SILENT)
-    assert not matches(SILENT, a_match(attribute, "eu"))
 
 
 @given(demands, targets)
@@ -101,6 +109,26 @@ def test_targets_are_those_of_the_routes_each_once() -> None:
 
     assert policies.targets == (one, two)
     assert rebound(policies, [a_route(one)], b"").tool_loop_stays is False
+
+
+def test_without_a_rule_the_others_stay_as_they_are() -> None:
+    """What a rule costs is what would have been without it: bound to the same key and prices."""
+    secret = a_rule("secret", InScope("ticket", frozenset({"7"})))
+    both = policies_of([secret, a_rule("other")], scope_key=b"k")
+    seen = some_facts(scopes=(("ticket", scope_hash(b"k", "ticket", "7")),))
+
+    assert [rule.id for rule in without(both, "secret").rules] == ["other"]
+    assert without(both, "other").index.that_hold(seen) == (0,)
+    assert without(both, "nobody") == both
+    assert without(both, TOOL_LOOP) == replace(both, tool_loop_stays=False)
+
+
+def test_what_was_worked_out_is_not_handed_on() -> None:
+    """Other policies come to something else, so they begin with an empty memory."""
+    policies = policies_of([a_rule()])
+    policies.rulings["key"] = Ruling()
+
+    assert replace(policies, tool_loop_stays=False).rulings == {}
 
 
 def test_no_rules_are_the_default() -> None:

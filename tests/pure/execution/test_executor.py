@@ -17,7 +17,7 @@ from proxy.execution.opening import Opening
 from proxy.execution.settle import Entry
 from proxy.units import LoopSeconds, UnixMs
 from tests.builders import a_decision, a_provider, a_request, a_target
-from tests.fakes import FakeExchange, FakeProvider, FakeReply, silence
+from tests.fakes import FakeExchange, FakeHealth, FakeProvider, FakeReply, silence
 
 GOOD = b'{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1}}'
 
@@ -28,7 +28,8 @@ class Attempts:
     def __init__(self, **results: Iterable[Any]) -> None:
         self.providers = {name: FakeProvider(each) for name, each in results.items()}
         self.entry = Entry(FakeExchange(), LoopSeconds(0.0), UnixMs(0))
-        self._executor = Executor(self.providers, SystemClock(), Deadlines())
+        self.health = FakeHealth()
+        self._executor = Executor(self.providers, self.health, SystemClock(), Deadlines())
 
     async def open(self, decision: Decision, **fields: Any) -> Opening:
         """Open a chat with *fields* as *decision* says."""

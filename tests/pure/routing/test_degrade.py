@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.domain.catalog import Endpoint, Route, Target, Tier
-from proxy.domain.decision import Decision, Degradation, Reason, Rejection
+from proxy.domain.decision import Degradation, Reason, Rejection
 from proxy.domain.facts import Facts
 from proxy.domain.price import Price
 from proxy.domain.rules import (
@@ -171,6 +171,51 @@ def test_fewer_tokens_keep_a_bound() -> None:
     assert limited.decision.degradation.before == "1000 tokens"
 
 
+def test_rungs_add_up() -> None:
+    """A cheaper target with fewer tokens, where neither would do; both are told."""
+    ladder = only(DegradeStep.CHEAPER_TIER, DegradeStep.FEWER_TOKENS, max_tokens=50)
+    other = Route("other", (a_target("mid/m", price=Price(10**9, 10**9)),))
+
+    step = stepped(a_route(DEAR, degrade=ladder), bounded(200_000), others=(other,))
+
+    assert isinstance(step, Proceed)
+    decision = step.decision
+    assert [each.target.id for each in decision.ranking] == ["mid/m"]
+    assert decision.max_output_tokens == 50
+    assert decision.degradation == Degradation(
+        DegradeStep.FEWER_TOKENS, "premium, no limit", "standard, 50 tokens", "cost_above_bound"
+    )
+
+
+def test_own_targets_come_before_cheaper_ones() -> None:
+    """Where fewer tokens let the route's own in again, no tier was stepped down."""
+    ladder = only(DegradeStep.CHEAPER_TIER, DegradeStep.FEWER_TOKENS, max_tokens=50)
+    other = Route("other", (a_target("mid/m", price=Price(10**9, 10**9)),))
+
+    step = stepped(a_route(DEAR, degrade=ladder), bounded(2 * 10**6), others=(other,))
+
+    assert isinstance(step, Proceed)
+    assert [each.target.id for each in step.decision.ranking] == ["dear/m", "mid/m"]
+    assert step.decision.degradation is not None
+    assert step.decision.degradation.before == "no limit"
+
+
+def test_rung_that_was_tried_still_counts() -> None:
+    """Going on from a later rung keeps what the earlier ones lowered."""
+    route = a_route(
+        a_target("small/m", context_window_tokens=1000),
+        degrade=only(DegradeStep.FEWER_TOKENS, DegradeStep.SHORTER_CONTEXT, max_tokens=50),
+    )
+
+    step = stepped(route, rung=1, prompt_bytes=10**6)
+
+    assert isinstance(step, Shorten)
+    assert step.decision.max_output_tokens == 50
+    assert step.decision.degradation is not None
+    assert step.decision.degradation.after == "50 tokens, 3333 bytes"
+    assert step.rung == 2
+
+
 @pytest.mark.parametrize(
     ("steps", "asked", "bound"), [(None, None, 10**6), (50, 50, 10**6), (50, None, 10)]
 )
@@ -221,21 +266,14 @@ def test_context_that_cannot_be_shortened_is_passed_over(
 
 
 def test_shortened_prompt_must_pass_the_rest_too() -> None:
-    """A window that would do does not help where the cost would not."""
-    target = a_target(context_window_tokens=1000, price=Price(10**12, 10**12))
-    route = a_route(target, a_target("b/m"), degrade=only(DegradeStep.SHORTER_CONTEXT))
-    decision = replace_rejected(route, Reason.CONTEXT_TOO_LONG, bounded(1))
+    """A window that would do does not help a target that would be late."""
+    target = a_target(context_window_tokens=1000)
+    route = a_route(target, degrade=only(DegradeStep.SHORTER_CONTEXT))
+    late = {"first/m": a_standing(first_token_p95_ms=9000.0)}
 
-    step = step_down(decision, some_facts(prompt_bytes=10**6), a_snapshot(route))
+    step = stepped(route, standings=late, prompt_bytes=10**6, max_latency_ms=5)
 
     assert code_of(step) == "no_target"
-
-
-def replace_rejected(route: Route, reason: Reason, ruling: Ruling) -> Decision:
-    """A decision that rejected the first target of *route* for *reason*."""
-    rejected = (Rejection(route.targets[0].id, reason, "so it is"),)
-    decision = a_decision(*route.targets)
-    return decision._replace(route=route, ranking=(), rejected=rejected, ruling=ruling)
 
 
 def test_cached_answer_is_of_a_target_that_rules_allow() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
+from jsonschema import Draft202012Validator
 
 from proxy.domain.decision import Decision, Degradation, Reason, Rejection
 from proxy.domain.facts import Facts
@@ -24,11 +25,13 @@ from proxy.routing.decide import choose, decide
 from proxy.routing.explain import (
     EVERY_RULE,
     Counterfactual,
+    compliance_lines,
     counterfactual,
     counterfactual_to,
     explained,
     lines_of,
 )
+from proxy.units import NanoUsd
 from tests.builders import (
     a_candidate,
     a_decision,
@@ -44,7 +47,11 @@ from tests.routing import any_facts, rulings, worlds
 
 ONE, TWO = a_target("one/m"), a_target("two/m")
 STEPPED = Degradation(DegradeStep.FEWER_TOKENS, "no limit", "50 tokens", "cost_above_bound")
-PAGE = Path(__file__).resolve().parents[3] / "docs/routing.md"
+ROOT = Path(__file__).resolve().parents[3]
+PAGE = ROOT / "docs/routing.md"
+SCHEMA = Draft202012Validator(
+    json.loads((ROOT / "docs/schemas/decision-1.json").read_text("utf-8"))
+)
 
 
 def test_json_has_the_documented_form() -> None:
@@ -83,6 +90,7 @@ def test_json_has_the_documented_form() -> None:
         },
     }
     assert ranked[0] == {
+        "rank": 1,
         "provider": "one",
         "model": "m",
         "target": "one/m",
@@ -205,7 +213,9 @@ def test_whatever_is_decided_can_be_told(world: Snapshot, facts: Facts, ruling: 
     """As JSON without NaN, and as lines without line feeds."""
     decision = choose(world.routes["auto"], ruling, facts, world)
 
-    assert json.loads(json.dumps(explained(decision), allow_nan=False)) == explained(decision)
+    told = json.loads(json.dumps(explained(decision), allow_nan=False))
+    assert told == explained(decision)
+    SCHEMA.validate(told)
     assert not any("\n" in line for line in lines_of(decision))
     assert isinstance(decision.labels, Labels)
 
@@ -269,6 +279,16 @@ def test_refusal_and_bounds_are_hard_rules_too() -> None:
     assert without_bounds[EVERY_RULE].saved_nanousd is None
 
 
+def test_least_quality_is_a_hard_rule() -> None:
+    """It is listed like the others."""
+    ruling = Ruling(applied=("good",), min_quality=0.5, min_quality_rule="good")
+
+    _, found = told_without(ruling, US)
+
+    assert set(found) == {"good", EVERY_RULE}
+    assert found["good"].selected == "us/m"
+
+
 def test_rule_that_costs_nothing_is_told_as_such() -> None:
     """The same target, no saving, nothing opened."""
     ruling = Ruling(applied=("eu-data",), demands=(IN_EU,))
@@ -281,6 +301,21 @@ def test_rule_that_costs_nothing_is_told_as_such() -> None:
 def test_without_hard_rules_there_is_nothing_to_tell() -> None:
     """Soft ones are no matter of compliance."""
     assert counterfactual(some_facts(), a_snapshot(a_route(US))) == ()
+    assert compliance_lines(()) == ["No hard rule applied."]
+
+
+def test_cost_of_compliance_is_a_table() -> None:
+    """One line for each rule."""
+    found = (
+        Counterfactual("eu-data", "us/m", NanoUsd(349_000), 3_141_000, ("us/m", "ca/m")),
+        Counterfactual(EVERY_RULE, None, None, None, ()),
+    )
+
+    assert compliance_lines(found) == [
+        "without rule  would choose  USD       saves USD  opens",
+        "eu-data       us/m          0.000349  +0.003141  us/m, ca/m",
+        "*             nobody        -         -          -",
+    ]
 
 
 @pytest.mark.slow

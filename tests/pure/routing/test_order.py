@@ -12,7 +12,7 @@ from proxy.domain.labels import Risk
 from proxy.domain.rules import Attribute, Match, Ruling, Strategy
 from proxy.domain.standing import Breaker, Standing
 from proxy.routing.cost import MIN_CACHED_BYTES
-from proxy.routing.order import PROBE_SHARE, in_order, key_of, uniform
+from proxy.routing.order import PREFIX_LANES, PROBE_SHARE, in_order, key_of, uniform
 from proxy.routing.prospects import board_for
 from proxy.routing.score import ask_of, weigh
 from proxy.routing.weights import PRESETS, Vector, weights_of
@@ -150,9 +150,18 @@ def test_key_is_session_then_long_prefix_then_draw() -> None:
     prefix = key_of(some_facts(prefix="p", prompt_bytes=long))
 
     assert session == key_of(some_facts(session="s", draw=0.9))
-    assert prefix == key_of(some_facts(prefix="p", prompt_bytes=long, draw=0.9))
+    assert prefix == key_of(some_facts(prefix="p", prompt_bytes=long, draw=0.3))
     assert key_of(some_facts(prefix="p", prompt_bytes=long - 1, draw=0.5)) == 1 << 52
     assert key_of(some_facts(draw=0.5)) == 1 << 52
+
+
+def test_prefix_keeps_to_a_few_targets() -> None:
+    """Not to one: a whole application may share it."""
+    many = [a_target(f"t{at}/m") for at in range(20)]
+    homes = firsts(*many, prefix="p", prompt_bytes=MIN_CACHED_BYTES)
+
+    assert 1 < len(homes) <= PREFIX_LANES
+    assert max(homes.values()) <= 500
 
 
 def test_preferred_ones_come_first_in_their_order() -> None:

@@ -25,7 +25,7 @@ from proxy.domain.rules import (
     Term,
     Weights,
 )
-from proxy.routing.policy import MAX_RULINGS, combined, rule_on, why_not
+from proxy.routing.policy import MAX_RULINGS, combined, matches, rule_on, why_not
 from proxy.units import NanoUsd
 from tests.builders import a_provider, a_route, a_target, some_facts
 from tests.policies import (
@@ -121,6 +121,13 @@ def test_of_preferences_the_first_counts() -> None:
     assert combined([Ruling(), first, second]) == first
 
 
+def test_preference_wants_to_be_known() -> None:
+    """A target that states no region is not preferred for one."""
+    assert matches(EU, a_match(Attribute.REGION, "eu", "us"))
+    assert not matches(US, a_match(Attribute.REGION, "eu"))
+    assert not matches(a_target(), a_match(Attribute.REGION, "eu"))
+
+
 def test_caching_is_opted_into_and_can_be_forbidden() -> None:
     """Nobody's word is no; one no outweighs any yes."""
     yes, no = Ruling(caching_allowed=True), Ruling(caching_allowed=False)
@@ -201,7 +208,7 @@ def test_rejection_names_the_first_rule_that_bars() -> None:
     """The operators' own id, as they wrote it."""
     ruling = combined([Ruling(demands=TO_EU), Ruling(demands=(a_demand(Attribute.TAGS, "x"),))])
 
-    assert why_not(US, ruling) == Rejection(US.id, Reason.POLICY, "eu")
+    assert why_not(US, ruling) == Rejection(US.id, Reason.POLICY, "eu", "eu")
 
 
 def test_quality_must_be_proven_for_the_workload() -> None:
@@ -214,7 +221,7 @@ def test_quality_must_be_proven_for_the_workload() -> None:
     assert allowed(coding, [rule], among) == {"p/able"}
     assert allowed(chatting, [rule], among) == set()
     assert why_not(among[1], Ruling(min_quality=0.8, min_quality_rule="good")) == Rejection(
-        "p/poor", Reason.POLICY, "good"
+        "p/poor", Reason.POLICY, "good", "good"
     )
 
 
@@ -231,7 +238,7 @@ def test_tool_loop_stays_with_its_provider() -> None:
     assert allowed(asked, [], [EU, US]) == {EU.id}
     ruling = rule_on(asked, policies_of([]))
     assert ruling.applied == (TOOL_LOOP,)
-    assert why_not(US, ruling) == Rejection(US.id, Reason.POLICY, TOOL_LOOP)
+    assert why_not(US, ruling) == Rejection(US.id, Reason.POLICY, TOOL_LOOP, TOOL_LOOP)
     assert why_not(US, rule_on(asked, free)) is None
 
 

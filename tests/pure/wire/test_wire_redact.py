@@ -39,7 +39,7 @@ def read(body: bytes, endpoint: Endpoint = Endpoint.CHAT) -> tuple[Request, Read
 def redacted(body: bytes, kinds: frozenset[Kind] = ALL, **of: Any) -> bytes:
     """*body* with all of *kinds* taken out."""
     request, reading, found = read(body, **of)
-    return redact(request, reading, found.spans, kinds, "nonce").body
+    return redact(request, reading, found.spans, kinds, "nonce")
 
 
 def chat(content: object, **members: Any) -> dict[str, Any]:
@@ -63,9 +63,9 @@ def test_members_stand_where_they_say_afterwards() -> None:
     request, reading, found = read(orjson.dumps(chat("bob@x.com", stop="ann@x.com")))
     made = redact(request, reading, found.spans, ALL, "nonce")
 
-    stop = made.members["stop"]
-    assert made.body[stop.start : stop.end] == b'"EMAIL_nonce_2"'
-    assert made.route_id == "auto"
+    again = parse(Endpoint.CHAT, made, Caps())
+    assert again.decoded["stop"] == "EMAIL_nonce_2"
+    assert again.route_id == "auto"
 
 
 def test_only_asked_kinds_are_taken_out() -> None:
@@ -75,7 +75,7 @@ def test_only_asked_kinds_are_taken_out() -> None:
     out = redacted(body, frozenset({Kind.PAYMENT_CARD}))
     assert b"bob@x.com PAYMENT_CARD_nonce_1" in out
     request, reading, found = read(body)
-    assert redact(request, reading, found.spans, frozenset({Kind.IBAN}), "nonce") is request
+    assert redact(request, reading, found.spans, frozenset({Kind.IBAN}), "nonce") is request.body
 
 
 def test_nonce_never_collides_with_the_text() -> None:
@@ -142,7 +142,7 @@ def test_bare_number_goes_whole() -> None:
     request, reading, _ = read(orjson.dumps({"model": "auto", "messages": [call]}))
     found = [Finding(Kind.TERM, 0, 5, 7), Finding(Kind.TERM, 0, 8, 9)]
 
-    out = orjson.loads(redact(request, reading, found, ALL, "nonce").body)
+    out = orjson.loads(redact(request, reading, found, ALL, "nonce"))
     arguments = out["messages"][0]["tool_calls"][0]["function"]["arguments"]
     assert arguments == '[1,"TERM_nonce_1", 7]'
 
@@ -154,7 +154,7 @@ def test_overlapping_findings_are_cut_once() -> None:
         Finding(Kind.TERM, 0, 2, 4), Finding(Kind.EMAIL, 0, 1, 4), Finding(Kind.IBAN, 0, 3, 6),
     ]  # fmt: skip
 
-    out = redact(request, reading, found, ALL, "nonce").body
+    out = redact(request, reading, found, ALL, "nonce")
     assert orjson.loads(out)["messages"][0]["content"] == "aEMAIL_nonce_1IBAN_nonce_2gh"
 
 
@@ -204,7 +204,7 @@ def test_redacted_body_is_the_same_but_for_what_was_found(
     body = json.dumps({"model": "auto", "messages": messages}, ensure_ascii=ascii_only).encode()
     request, reading, found = read(body)
 
-    out = redact(request, reading, found.spans, ALL, "nonce").body
+    out = redact(request, reading, found.spans, ALL, "nonce")
 
     decoded = orjson.loads(out)
     assert shape_of(decoded) == shape_of(orjson.loads(body))
