@@ -183,10 +183,25 @@ def _redacted(wanted: tuple[str, ...], run: DryRun, _: Outcome) -> Found:
     yield from _value("redacted", tuple(sorted(wanted)), tuple(sorted(run.redacted)))
 
 
+def _selected(wanted: str, run: DryRun, _: Outcome) -> Found:
+    yield from _target("selected", wanted, run.decision.selected)
+
+
+def _fallback(wanted: str, run: DryRun, _: Outcome) -> Found:
+    yield from _target("fallback", wanted, run.decision.fallback)
+
+
+def _target(key: str, wanted: str, got: Target | None) -> Found:
+    if got is None or not fnmatchcase(got.id, wanted):
+        yield Difference(key, wanted, NONE if got is None else got.id)
+
+
 def _admitted(wanted: str, _: DryRun, outcome: Outcome) -> Found:
     by = outcome.allowed
-    if wanted != by.target_id:
-        yield Difference("admitted", wanted, by.target_id or f"nobody ({by.limit_met or NONE})")
+    if by.target_id is None:
+        yield Difference("admitted", wanted, f"nobody ({by.limit_met or 'no candidate'})")
+    elif not fnmatchcase(by.target_id, wanted):
+        yield Difference("admitted", wanted, by.target_id)
 
 
 def _limit_met(wanted: str, _: DryRun, outcome: Outcome) -> Found:
@@ -199,8 +214,6 @@ def _limit_met(wanted: str, _: DryRun, outcome: Outcome) -> Found:
 _VALUES: Final[dict[str, Callable[[DryRun], object]]] = {
     "route": lambda run: run.decision.route.id,
     "strategy": lambda run: run.decision.strategy,
-    "selected": lambda run: _id_of(run.decision.selected),
-    "fallback": lambda run: _id_of(run.decision.fallback),
     "ranked": lambda run: tuple(each.target.id for each in run.decision.ranking),
     "message": lambda run: run.message,
     "from_cache": lambda run: run.from_cache,
@@ -212,6 +225,8 @@ _VALUES: Final[dict[str, Callable[[DryRun], object]]] = {
 """What is compared as it is."""
 
 _CHECKS: Final[dict[str, Callable[[Any, DryRun, Outcome], Found]]] = {
+    "selected": _selected,
+    "fallback": _fallback,
     "never": _never,
     "rejected": _rejected,
     "labels": _labels,
@@ -223,10 +238,6 @@ _CHECKS: Final[dict[str, Callable[[Any, DryRun, Outcome], Found]]] = {
     "admitted": _admitted,
     "limit_met": _limit_met,
 }
-
-
-def _id_of(target: Target | None) -> str | None:
-    return None if target is None else target.id
 
 
 def _told(error: GatewayError | None) -> str:

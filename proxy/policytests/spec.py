@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, Strict, model_validator
 
 from proxy.config.fields import Count, Flag, Id, NanoUsdPrice, Text, number_of
-from proxy.config.policy_spec import Bound, Names, Share, Texts
+from proxy.config.policy_fields import Bound, Names, Share, Texts
 from proxy.config.price_spec import PriceSpec
 from proxy.config.spec import Spec
 from proxy.domain.decision import Reason
@@ -124,10 +124,13 @@ class StandingSpec(Spec):
 
 
 class BudgetSpec(Spec):
-    """What the tenant may spend, and what it has spent so far."""
+    """What the tenant may spend, and what it has spent so far. Of a hard one the most that a call
+    can cost is reserved, of a `soft` one what it is expected to cost.
+    """
 
     limit_nanousd: NanoUsdPrice = Field(alias="limit_usd")
     spent_nanousd: NanoUsdPrice = Field(0, alias="spent_usd")
+    soft: Flag = False
 
 
 class WorldSpec(Spec):
@@ -199,13 +202,14 @@ class CostSpec(Spec):
 class ExpectSpec(Spec):
     """What must become of the request. What is not said may be anything.
 
-    `never` and the keys of `rejected` are targets, `*` standing for any part of an id.
+    `selected`, `fallback`, `admitted`, `never` and the keys of `rejected` are targets, `*` standing
+    for any part of an id.
     """
 
     route: Id | None = None
     strategy: Strategy | None = None
-    selected: Id | None = None
-    fallback: Id | None = None
+    selected: Text | None = None
+    fallback: Text | None = None
     ranked: Annotated[tuple[Id, ...] | None, Field(max_length=100)] = None
     never: Texts | None = None
     rejected: dict[Text, Annotated[RejectedSpec, BeforeValidator(_reason)]] | None = None
@@ -222,7 +226,7 @@ class ExpectSpec(Spec):
     max_output_tokens: Count | None = None
     max_attempts: Count | None = None
     throttled: Flag | None = None
-    admitted: Id | None = None
+    admitted: Text | None = None
     limit_met: Text | None = None
 
     @model_validator(mode="after")

@@ -1,6 +1,6 @@
 """The state of the world that a policy test describes, as what decisions read. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -18,17 +18,15 @@ from proxy.domain.admission import (
     Unit,
     admit,
 )
-from proxy.domain.catalog import Target, Tier
-from proxy.domain.decision import Candidate
+from proxy.domain.catalog import Target
 from proxy.domain.policies import rebound
 from proxy.domain.snapshot import Snapshot
 from proxy.domain.standing import Standing
 from proxy.execution.dry_run import DryRun, Moment
 from proxy.policytests.spec import StandingSpec, TestSpec, WorldSpec
-from proxy.routing.cost import output_limit, upper_bound
+from proxy.routing.bids import bids_of
 
 BUDGET: Final = "budget"
-PREMIUM_CALLS: Final = "premium_calls"
 SAMPLES: Final = 1000
 """How many attempts figures rest on that do not say: so many that they count as they are."""
 
@@ -83,49 +81,39 @@ def moment_of(test: TestSpec, time: str) -> Moment:
 
 def allowed(run: DryRun, world: WorldSpec) -> Allowed:
     """Which candidate of *run* budgets let through, by the model of admission."""
-    balances: dict[tuple[str, int], Balance] = {}
-    if world.budget is not None:
-        balances[BUDGET, 0] = Balance(posted=world.budget.spent_nanousd)
-    for scope, calls in world.premium_calls.items():
-        balances[_purse_of(scope), 0] = Balance(posted=calls)
-    bids = tuple(_bid(candidate, run, world) for candidate in run.decision.ranking)
+    budget = world.budget
+    purses = [] if budget is None else [Purse(BUDGET, Unit.MONEY, budget.limit_nanousd)]
+    hard = budget is None or not budget.soft
+    bids = bids_of(run.decision, run.facts, purses, hard=hard)
     if not bids:
         return NOBODY
     ask = Ask(run.asked.request_id, bids, _LEASE_US)
-    now_us = run.facts.unix_s * 1_000_000
-    _, found = admit(Ledger(balances=balances), ask, Limits(), now_us)
+    ledger = Ledger(
+        balances={(key, 0): Balance(posted) for key, posted in _spent(bids, run, world)}
+    )
+    _, found = admit(ledger, ask, Limits(), run.facts.unix_s * 1_000_000)
     match found:
         case Admitted(place):
             return Allowed(bids[place].target_id, None)
         case Refused(limit_key):
-            return Allowed(None, limit_key)
+            return Allowed(None, _without_value(limit_key))
 
 
-def _bid(candidate: Candidate, run: DryRun, world: WorldSpec) -> Bid:
-    target = candidate.target
-    most = output_limit(run.facts, run.decision.max_output_tokens)
-    bound = upper_bound(target, run.facts, most)
-    # Where nothing bounds it, what is expected is the best that is known.
-    nanousd = candidate.cost_nanousd if bound is None else bound
-    return Bid(target.id, nanousd or 0, 0, tuple(_purses(target, run, world)))
+def _spent(bids: tuple[Bid, ...], run: DryRun, world: WorldSpec) -> Iterator[tuple[str, int]]:
+    """What is gone from each purse that *bids* draw on."""
+    caps = run.decision.ruling.premium_caps
+    scopes = {f"premium/{cap.rule_id}/{cap.scope}": cap.scope for cap in caps}
+    for purse in {purse for bid in bids for purse in bid.purses}:
+        if purse.unit is Unit.CALLS:
+            scope = scopes[_without_value(purse.key)]
+            yield purse.key, world.premium_calls.get(scope, 0)
+        elif world.budget is not None:
+            yield purse.key, world.budget.spent_nanousd
 
 
-def _purses(target: Target, run: DryRun, world: WorldSpec) -> list[Purse]:
-    purses: list[Purse] = []
-    if world.budget is not None:
-        purses.append(Purse(BUDGET, Unit.MONEY, world.budget.limit_nanousd))
-    if target.tier is Tier.PREMIUM:
-        named = {name for name, _ in run.facts.scopes}
-        purses += [
-            Purse(_purse_of(cap.scope), Unit.CALLS, cap.calls)
-            for cap in run.decision.ruling.premium_caps
-            if cap.scope in named
-        ]
-    return purses
-
-
-def _purse_of(scope: str) -> str:
-    return f"{PREMIUM_CALLS}.{scope}"
+def _without_value(purse_key: str) -> str:
+    """`premium/RULE/SCOPE` of a cap's purse, whose key has the hash of the scope's value too."""
+    return purse_key.partition("=")[0]
 
 
 def _standing(spec: StandingSpec) -> Standing:
