@@ -147,7 +147,7 @@ def _degraded(wanted: DegradedSpec, run: DryRun, _: Outcome) -> Found:
     was = run.decision.degradation
     if not wanted.model_fields_set:
         if was is not None:
-            yield Difference("degraded", "nothing is stepped down", f"{_degradation(run.decision)}")
+            yield Difference("degraded", "nothing is stepped down", _degradation(run.decision))
         return
     if was is None:
         yield Difference("degraded", _said(wanted.step or "a step down"), NONE)
@@ -161,7 +161,7 @@ def _degraded(wanted: DegradedSpec, run: DryRun, _: Outcome) -> Found:
     for name, expected, got in pairs:
         if expected is not None and expected != got:
             whole = f"{got} ({_degradation(run.decision)})"
-            yield Difference(f"degraded.{name}", expected, whole)
+            yield Difference(f"degraded.{name}", str(expected), whole)
 
 
 def _degradation(decision: Decision) -> str:

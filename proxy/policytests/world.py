@@ -14,7 +14,6 @@ from proxy.domain.admission import (
     Ledger,
     Limits,
     Purse,
-    Refused,
     Unit,
     admit,
 )
@@ -92,11 +91,9 @@ def allowed(run: DryRun, world: WorldSpec) -> Allowed:
         balances={(key, 0): Balance(posted) for key, posted in _spent(bids, run, world)}
     )
     _, found = admit(ledger, ask, Limits(), run.facts.unix_s * 1_000_000)
-    match found:
-        case Admitted(place):
-            return Allowed(bids[place].target_id, None)
-        case Refused(limit_key):
-            return Allowed(None, _without_value(limit_key))
+    if isinstance(found, Admitted):
+        return Allowed(bids[found.place].target_id, None)
+    return Allowed(None, _without_value(found.limit_key))
 
 
 def _spent(bids: tuple[Bid, ...], run: DryRun, world: WorldSpec) -> Iterator[tuple[str, int]]:
@@ -107,7 +104,8 @@ def _spent(bids: tuple[Bid, ...], run: DryRun, world: WorldSpec) -> Iterator[tup
         if purse.unit is Unit.CALLS:
             scope = scopes[_without_value(purse.key)]
             yield purse.key, world.premium_calls.get(scope, 0)
-        elif world.budget is not None:
+        else:
+            assert world.budget is not None
             yield purse.key, world.budget.spent_nanousd
 
 
