@@ -21,11 +21,12 @@ from proxy.execution.lessons import Lessons
 from proxy.execution.plan import Planner
 from proxy.execution.settle import Books
 from proxy.execution.understand import Understanding
-from proxy.pipeline import Pipeline
+from proxy.pipeline import Pipeline, Steps
 from proxy.ports import Provider
 from proxy.providers.http1_transport import Http1Transport
 from proxy.providers.openai import OpenAIProvider
 from proxy.providers.price_fetch import FeedUnavailableError, fetch_feed
+from proxy.routing.warm import warm
 from proxy.server.app import Gateway, Operations
 from proxy.server.lifecycle import Lifecycle
 from proxy.server.runner import GatewayRunner
@@ -149,24 +150,23 @@ async def gateway_parts(
             _ = supervisor.start("metrics", metrics.keep_fresh())
         if tls is not None:
             _ = supervisor.start("tls files", tls.watch(_report_tls))
-        board, answers, tool_calls = Board(clock.now), Answers(clock.now), ToolCallOrigins()
+        board = Board(clock.now)
         hash_key = secrets.pepper.derived("scopes")
-        snapshots = SnapshotHolder(config.snapshot, board, hash_key)
-        _ = supervisor.start("figures", snapshots.keep_fresh())
-        if config.pricing is not None:
-            news = PriceNews(config.pricing, snapshots, metrics)
-            _start_prices(running, config.pricing, secrets, supervisor, news)
-        caps = Caps(limits.max_body_bytes, limits.max_json_depth)
-        lessons = Lessons(board, tool_calls, answers)
+        snapshots = _start_snapshots(running, config, secrets, supervisor, metrics, board)
+        answers, tool_calls = Answers(clock.now), ToolCallOrigins()
         recorder = LogRecorder(lines, console=log.for_people)
+        learn = Lessons(board, tool_calls, answers).learn
+        caps = Caps(limits.max_body_bytes, limits.max_json_depth)
         providers = _start_providers(running, config.snapshot, secrets)
         pipeline = Pipeline(
             keyring=keyring,
             snapshots=snapshots,
-            books=Books(recorder, metrics, clock, lessons.learn),
-            understanding=Understanding(tool_calls, clock, hash_key),
-            planner=Planner(answers, caps),
-            executor=Executor(providers, board, clock, Deadlines()),
+            books=Books(recorder, metrics, clock, learn),
+            steps=Steps(
+                Understanding(tool_calls, clock, hash_key),
+                Planner(answers, caps),
+                Executor(providers, board, clock, Deadlines()),
+            ),
             caps=caps,
         )
         gateway = Gateway(
@@ -177,17 +177,21 @@ async def gateway_parts(
             limits=limits,
             clock=clock,
         )
-        for warning in config.warnings:
-            log_event("config_warning", level="warning", problem=str(warning))
-        log_event(
-            "ready",
-            listen=f"{config.settings.host}:{config.settings.port}",
-            pid=os.getpid(),
-            config=config.snapshot.version,
-            routes=len(config.snapshot.routes),
-            redis=address_of(secrets.redis_url),
-        )
+        _report_ready(config, secrets)
         yield gateway, lifecycle
+
+
+def _report_ready(config: LoadedConfig, secrets: Secrets) -> None:
+    for warning in config.warnings:
+        log_event("config_warning", level="warning", problem=str(warning))
+    log_event(
+        "ready",
+        listen=f"{config.settings.host}:{config.settings.port}",
+        pid=os.getpid(),
+        config=config.snapshot.version,
+        routes=len(config.snapshot.routes),
+        redis=address_of(secrets.redis_url),
+    )
 
 
 def gateway_runner(config: LoadedConfig, secrets: Secrets, log: Log) -> GatewayRunner:
@@ -250,6 +254,23 @@ async def _start_keyring(
     except TimeoutError:
         pass  # it goes on trying, and has said so; keys that need Redis get 503 until then
     return keyring
+
+
+def _start_snapshots(
+    running: AsyncExitStack,
+    config: LoadedConfig,
+    secrets: Secrets,
+    supervisor: Supervisor,
+    metrics: Metrics,
+    board: Board,
+) -> SnapshotHolder:
+    warm(config.snapshot.classing)  # else the first requests pay for it
+    snapshots = SnapshotHolder(config.snapshot, board, secrets.pepper.derived("scopes"))
+    _ = supervisor.start("figures", snapshots.keep_fresh())
+    if config.pricing is not None:
+        news = PriceNews(config.pricing, snapshots, metrics)
+        _start_prices(running, config.pricing, secrets, supervisor, news)
+    return snapshots
 
 
 def _start_prices(

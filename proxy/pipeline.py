@@ -3,7 +3,7 @@
 docs/request-path.md walks the same steps, under the same numbers; 5 (admit) does nothing yet.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 import orjson
@@ -35,6 +35,15 @@ MODELS_CREATED_S = 1767225600
 """What `created` says of every route (2026-01-01): SDKs require the field, routes have no age."""
 
 
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Who does the steps 3 to 6."""
+
+    understanding: Understanding
+    planner: Planner
+    executor: Executor
+
+
 class Pipeline:
     """Answers requests. One for a process; holds no state of any request."""
 
@@ -44,17 +53,15 @@ class Pipeline:
         keyring: KeyRing,
         snapshots: Snapshots,
         books: Books,
-        understanding: Understanding,
-        planner: Planner,
-        executor: Executor,
+        steps: Steps,
         caps: Caps,
     ) -> None:
         self._keyring = keyring
         self._snapshots = snapshots
         self._books = books
-        self._understanding = understanding
-        self._planner = planner
-        self._executor = executor
+        self._understanding = steps.understanding
+        self._planner = steps.planner
+        self._executor = steps.executor
         self._caps = caps
 
     async def answer(self, exchange: Exchange, endpoint: Endpoint) -> None:

@@ -166,7 +166,7 @@ class Reply(Protocol):
 
     @property
     def limits_left(self) -> float | None:
-        """The share, in [0, 1], of its limits that the provider says is left; None: it is silent."""
+        """The share, in [0, 1], that is left of the provider's limits; None: it says nothing."""
 
     async def read(self) -> bytes | FailureKind:
         """The next bytes of the body, empty at its clean end; for use before `relay_to`.

@@ -5,6 +5,7 @@ Texts do not show when a reading or a passage is printed.
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from proxy.domain.catalog import Endpoint
 
@@ -22,12 +23,14 @@ class Role(StrEnum):
     SETTING = "setting"
 
 
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """One string of the body, decoded."""
+class Passage(NamedTuple):
+    """One string of the body, decoded. A tuple: a request has one for each of its strings."""
 
     role: Role
-    text: str = field(repr=False)
+    text: str
+
+    def __repr__(self) -> str:
+        return f"Passage({self.role.value}, {len(self.text)} characters)"
 
 
 class ToolChoice(StrEnum):
@@ -57,7 +60,7 @@ class Reading:
     types, ids, the model) and for what is no text (images, audio). `forced_tool` is the tool
     that must be called; `answers_tools`: tool calls or their results stand in the messages.
     `unread`: there is something in it that holds language and cannot be read here (a file, a
-    recording, token numbers).
+    recording, token numbers), or more strings than are read.
     """
 
     endpoint: Endpoint

@@ -26,8 +26,8 @@ from proxy.routing.workload import Hint, hints_of, workload_of
 _RANK: Final = {
     Sensitivity.PUBLIC: 0,
     Sensitivity.INTERNAL: 1,
-    Sensitivity.UNKNOWN: 2,
-    Sensitivity.REGULATED: 3,
+    Sensitivity.REGULATED: 2,
+    Sensitivity.UNKNOWN: 3,
 }
 
 
@@ -58,10 +58,10 @@ def _sensitivity(
     reading: Reading, said: Said, rules: ClassifyRules, findings: Findings
 ) -> tuple[Label[Sensitivity], bool]:
     """How sensitive the text is, and whether the caller said less and was not believed."""
-    if findings.kinds:
-        found = Label(Sensitivity.REGULATED, Origin.RULE, 0.95)
-    elif reading.unread or not findings.complete:
+    if reading.unread or not findings.complete:  # the rest may hold other kinds than were found
         found = Label(Sensitivity.UNKNOWN, Origin.STRUCTURE, 1.0)
+    elif findings.kinds:
+        found = Label(Sensitivity.REGULATED, Origin.RULE, 0.95)
     else:
         found = Label(rules.default_sensitivity, Origin.DEFAULT, 0.6)
     claimed = said.sensitivity
@@ -69,7 +69,7 @@ def _sensitivity(
         return found, False
     if _RANK[claimed] >= _RANK[found.value]:
         return Label(claimed, Origin.CALLER, 1.0), False
-    return found, True
+    return found, claimed is not Sensitivity.REGULATED  # unknown is regulated, and more
 
 
 def _output_type(

@@ -109,7 +109,10 @@ def _may_crowd(board: Board, facts: Facts, ask: Ask) -> bool:
 class _Gates:
     """The hard filters of one request, but for what a target lacks by itself and its breaker."""
 
-    __slots__ = ("_ask", "_demanding", "_facts", "_most", "_must_price", "_refusal", "_ruling")
+    __slots__ = (
+        "_answer_tokens", "_bound_ms", "_demanding", "_facts", "_limit", "_most", "_must_price",
+        "_refusal", "_ruling",
+    )  # fmt: skip
 
     def __init__(self, ruling: Ruling, facts: Facts, ask: Ask, *, must_price: bool) -> None:
         self._ruling = ruling
@@ -117,8 +120,10 @@ class _Gates:
         self._demanding = bool(ruling.demands) or ruling.min_quality is not None
         self._most = ruling.max_cost_nanousd
         self._facts = facts
-        self._ask = ask
         self._must_price = must_price
+        self._limit = ask.output_limit
+        self._bound_ms = ask.max_latency_ms
+        self._answer_tokens = 0 if ask.stream else ask.completion_tokens
 
     def why_not(self, prospect: Prospect) -> Rejection | None:
         """Why *prospect* may not answer; None if it may."""
@@ -135,24 +140,22 @@ class _Gates:
             return Rejection(prospect.id, Reason.CONTEXT_TOO_LONG, f"{window} tokens")
         if self._must_price and prospect.tariff is None:
             return Rejection(prospect.id, Reason.UNPRICED, "its tenant has a budget")
-        if self._ask.max_latency_ms is not None and prospect.first_token_p95_ms is not None:
-            return self._too_slow(prospect, prospect.first_token_p95_ms, self._ask.max_latency_ms)
-        return None
+        first_ms, bound_ms = prospect.first_token_p95_ms, self._bound_ms
+        if bound_ms is None or first_ms is None:
+            return None
+        wait_ms = first_ms + self._answer_tokens * (prospect.ms_per_token or 0.0)
+        return None if wait_ms <= bound_ms else self._too_slow(prospect, wait_ms, bound_ms)
 
     def _too_dear(self, prospect: Prospect, most: int) -> Rejection | None:
         # The bound, not the estimate: a rule that names a sum means that it is not exceeded.
-        bound = upper_bound(prospect.target, self._facts, self._ask.output_limit)
+        bound = upper_bound(prospect.target, self._facts, self._limit)
         if bound is not None and bound <= most:
             return None
         can = "without bound" if bound is None else f"up to {bound / NANOUSD_PER_USD:.6f} USD"
         detail = f"{can}, allowed {most / NANOUSD_PER_USD:.6f} USD"
         return Rejection(prospect.id, Reason.COST_ABOVE_BOUND, detail, self._ruling.max_cost_rule)
 
-    def _too_slow(self, prospect: Prospect, first_ms: float, bound_ms: int) -> Rejection | None:
-        answer = 0 if self._ask.stream else self._ask.completion_tokens
-        wait_ms = first_ms + answer * (prospect.ms_per_token or 0.0)
-        if wait_ms <= bound_ms:
-            return None
+    def _too_slow(self, prospect: Prospect, wait_ms: float, bound_ms: int) -> Rejection:
         rule = self._ruling.max_latency_rule if bound_ms == self._ruling.max_latency_ms else None
         return Rejection(
             prospect.id, Reason.TOO_SLOW, f"{wait_ms:.0f} ms, allowed {bound_ms} ms", rule

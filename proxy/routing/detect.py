@@ -13,14 +13,11 @@ from stdnum import iban
 from proxy.domain.labels import Kind
 from proxy.domain.patterns import BytePattern
 from proxy.routing import keys, numbers
-from proxy.routing.hunt import Hunt
+from proxy.routing.hunt import CHECK_COST, LOOK_COST, WORD_COST, Hunt
 from proxy.routing.identities import LETTER_FORMS, read_identities
 
 REACH_BYTES: Final = 256
 """No match of the pattern is longer, with room to spare."""
-
-TRIGGER_COST: Final = 1500
-"""What a closer look costs, in bytes of plain text."""
 
 _BOUNDARY = rb"(?:\A|[^A-Za-z0-9_\\]|\\[nrtbf\"/]|\\u[0-9a-fA-F]{4})"
 _BEFORE_DIGITS = rb"(?:\A|[^A-Za-z0-9_\\\-]|\\[nrtbf\"/]|\\u[0-9a-fA-F]{4})"
@@ -79,7 +76,7 @@ def _trigger(*, health: bool) -> bytes:
 TRIGGER: Final = BytePattern(_trigger(health=True))
 TRIGGER_WITHOUT_HEALTH: Final = BytePattern(_trigger(health=False))
 
-_BOUNDARY_AT = BytePattern(_BOUNDARY + b"|" + _BEFORE_DIGITS)
+_BOUNDARY_AT = BytePattern(_BOUNDARY.replace(rb"\A|", b""))
 _STRONG_AT = BytePattern(rb"(?:" + _STRONG_HEALTH + rb")\b", fold=True)
 _WEAK_AT = BytePattern(rb"(?:" + _WEAK_HEALTH + rb")\b", fold=True)
 _IPV6_AT = BytePattern(rb"[0-9a-f]{3,4}:[0-9a-f]{0,4}:", fold=True)
@@ -98,22 +95,37 @@ _SECRET_OF_URL = BytePattern(rb"://[^/\s:@]{0,40}:[^/\s@]{0,40}\z")
 
 def look_closer(hunt: Hunt, start: int, end: int) -> int:
     """Add what begins at *start*, where a trigger matched up to *end*; where to search on."""
-    hunt.cost += TRIGGER_COST
+    hunt.cost += LOOK_COST
     text = hunt.text
     if text[end - 2] == 0x40:  # x@y
         return _read_email(hunt, end - 2)
     if text.startswith(b"-----BEGIN", start):
         return keys.read_pem(hunt, start, end)
-    boundary = _BOUNDARY_AT.match(text, start, end)
-    word = start if boundary is None else boundary[1]
+    word = _word_at(text, start, end)
     lead = text[word]
     if (48 <= lead <= 57 or lead in b"+(") and b":" not in text[word:end]:
         return numbers.read_run(hunt, word)
     return max(end, _read_word(hunt, word, end))
 
 
+def _word_at(text: bytes, start: int, end: int) -> int:
+    """Where what was matched begins: behind the sign before it, but at the start of the text."""
+    if start == 0:
+        opens = text[0] == 0x28 and 48 <= text[1] <= 57 and b":" not in text[:end]
+        if opens or _is_sign(text[0]):
+            return 0
+    boundary = _BOUNDARY_AT.match(text, start, end)
+    return start if boundary is None else boundary[1]
+
+
+def _is_sign(byte: int) -> bool:
+    """Whether *byte* is a letter, a digit or a plus: what is looked for begins with these."""
+    return 48 <= byte <= 57 or 65 <= byte <= 90 or 97 <= byte <= 122 or byte == 0x2B
+
+
 def _read_word(hunt: Hunt, start: int, end: int) -> int:
     """Add what the word at *start* begins; where to search on."""
+    hunt.cost += WORD_COST
     if hunt.wants(Kind.API_KEY):
         read = keys.read_key(hunt, start) or keys.read_assigned(hunt, start)
         if read is not None:
@@ -133,6 +145,7 @@ def _read_word(hunt: Hunt, start: int, end: int) -> int:
 def _iban_end(hunt: Hunt, start: int, end: int) -> int | None:
     """Add the IBAN at *start*; digits after it that its spacing may have taken are let go."""
     while end - start >= 15:
+        hunt.cost += CHECK_COST
         if hunt.is_free(start, end) and _is_iban(hunt.text[start:end]):
             hunt.add(Kind.IBAN, start, end)
             return end
@@ -151,6 +164,7 @@ def _read_email(hunt: Hunt, at: int) -> int:
     may_be_url = b"://" in text[begin:at]
     if not (hunt.wants(Kind.EMAIL) or may_be_url):
         return at
+    hunt.cost += WORD_COST
     local = _LOCAL.search(text[begin:at])
     domain = _DOMAIN.match(text, at + 1, at + 254)
     if local is None or domain is None or _NO_DOMAIN.fits(text, *domain):
@@ -186,7 +200,8 @@ def _read_health(hunt: Hunt, start: int, end: int) -> None:
     if Kind.HEALTH in hunt.kinds:
         hunt.add(Kind.HEALTH, start, end)
         return
-    hunt.weak.setdefault(hunt.text[start:end].lower(), (start, end))
+    hunt.weak.setdefault(hunt.text[start:end].lower(), []).append((start, end))
     if len(hunt.weak) >= _WORDS_NEEDED:
-        for span in hunt.weak.values():
-            hunt.add(Kind.HEALTH, *span)
+        for spans in hunt.weak.values():
+            for span in spans if hunt.every else spans[:1]:
+                hunt.add(Kind.HEALTH, *span)

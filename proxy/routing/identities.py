@@ -29,7 +29,7 @@ from stdnum.za import idnr as za_idnr
 
 from proxy.domain.labels import Kind
 from proxy.domain.patterns import BytePattern, byte_set
-from proxy.routing.hunt import Hunt
+from proxy.routing.hunt import CHECK_COST, MATCH_COST, Hunt
 
 _NINO = BytePattern(rb"[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z][0-9]{6}[A-D]")
 _NOT_NINO = (b"BG", b"GB", b"NK", b"KN", b"TN", b"NT", b"ZZ")
@@ -147,12 +147,14 @@ def read_identities(hunt: Hunt, start: int, end: int, forms: Forms) -> None:
 def _identity_at(hunt: Hunt, at: int, forms: Forms) -> int | None:
     """Where the id at *at* ends; None: there is none."""
     text = hunt.text
+    hunt.cost += 2 * MATCH_COST
     candidates = forms.beginning.Match(text[at : at + _LONGEST])
     before: bytes | None = None
     chosen: list[_Form] = [forms.all[which] for which in sorted(candidates or ())]
     for form in chosen:
         if form.named is not None:
             if before is None:
+                hunt.cost += 2 * MATCH_COST
                 before = hunt.before(at)
                 before = before if forms.named.search(before) is not None else b""
             if not before or form.named.search(before) is None:
@@ -160,6 +162,7 @@ def _identity_at(hunt: Hunt, at: int, forms: Forms) -> int | None:
         span = form.written.match(text, at, at + _LONGEST)
         assert span is not None
         end = span[1]
+        hunt.cost += CHECK_COST
         if not hunt.is_free(at, end) or not form.is_valid(text[at:end].decode()):
             continue
         if form.named is not None or not hunt.is_numbered(at):

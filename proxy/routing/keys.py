@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from proxy.domain.labels import Kind
 from proxy.domain.patterns import BytePattern
-from proxy.routing.hunt import Hunt
+from proxy.routing.hunt import Hunt, start_of_sign
 
 PEM_LEAD: Final = rb"-----BEGIN (?:[A-Z0-9]{2,12} ){0,3}PRIVATE KEY"
 ASSIGNED_LEAD: Final = (
@@ -24,52 +24,52 @@ _MAX_KEY_BYTES = 400
 
 
 class _Vendor(NamedTuple):
-    """How a vendor's keys begin, and what they consist of in whole."""
+    """How a vendor's keys begin, and what they consist of in whole, at most `_MAX_KEY_BYTES`."""
 
     lead: bytes
     whole: bytes
 
 
 VENDORS: Final = (
-    _Vendor(rb"sk-", rb"sk-(?:ant-|proj-|svcacct-|admin-|or-v1-|lf-)?[A-Za-z0-9_\-]{20,200}"),
+    _Vendor(rb"sk-", rb"sk-(?:ant-|proj-|svcacct-|admin-|or-v1-|lf-)?[A-Za-z0-9_\-]{20,}"),
     _Vendor(rb"pk-lf-", rb"pk-lf-[a-f0-9\-]{36}"),
-    _Vendor(rb"[srp]k_(?:live|test)_", rb"[srp]k_(?:live|test)_[A-Za-z0-9]{16,120}"),
-    _Vendor(rb"whsec_", rb"whsec_[A-Za-z0-9+/=]{24,80}"),
+    _Vendor(rb"[srp]k_(?:live|test)_", rb"[srp]k_(?:live|test)_[A-Za-z0-9]{16,}"),
+    _Vendor(rb"whsec_", rb"whsec_[A-Za-z0-9+/=]{24,}"),
     _Vendor(rb"(?:AKIA|ASIA|ABIA|ACCA)", rb"(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}"),
-    _Vendor(rb"gh[pousr]_", rb"gh[pousr]_[A-Za-z0-9]{36,255}"),
-    _Vendor(rb"github_pat_", rb"github_pat_[A-Za-z0-9_]{22,255}"),
-    _Vendor(rb"glpat-", rb"glpat-[A-Za-z0-9_\-]{20,64}"),
-    _Vendor(rb"xox[abeoprs]-", rb"xox[abeoprs]-[A-Za-z0-9\-]{10,250}"),
-    _Vendor(rb"xapp-", rb"xapp-[A-Za-z0-9\-]{20,200}"),
+    _Vendor(rb"gh[pousr]_", rb"gh[pousr]_[A-Za-z0-9]{36,}"),
+    _Vendor(rb"github_pat_", rb"github_pat_[A-Za-z0-9_]{22,}"),
+    _Vendor(rb"glpat-", rb"glpat-[A-Za-z0-9_\-]{20,}"),
+    _Vendor(rb"xox[abeoprs]-", rb"xox[abeoprs]-[A-Za-z0-9\-]{10,}"),
+    _Vendor(rb"xapp-", rb"xapp-[A-Za-z0-9\-]{20,}"),
     _Vendor(rb"AIza", rb"AIza[A-Za-z0-9_\-]{35}"),
-    _Vendor(rb"ya29\.", rb"ya29\.[A-Za-z0-9_\-]{20,300}"),
+    _Vendor(rb"ya29\.", rb"ya29\.[A-Za-z0-9_\-]{20,}"),
     _Vendor(rb"GOCSPX-", rb"GOCSPX-[A-Za-z0-9_\-]{28}"),
-    _Vendor(rb"SG\.", rb"SG\.[A-Za-z0-9_\-]{16,32}\.[A-Za-z0-9_\-]{16,64}"),
-    _Vendor(rb"hf_", rb"hf_[A-Za-z0-9]{30,60}"),
-    _Vendor(rb"gsk_", rb"gsk_[A-Za-z0-9]{32,80}"),
-    _Vendor(rb"xai-", rb"xai-[A-Za-z0-9]{40,120}"),
-    _Vendor(rb"pplx-", rb"pplx-[A-Za-z0-9]{32,80}"),
-    _Vendor(rb"r8_", rb"r8_[A-Za-z0-9]{30,60}"),
-    _Vendor(rb"nvapi-", rb"nvapi-[A-Za-z0-9_\-]{40,120}"),
-    _Vendor(rb"fw_", rb"fw_[A-Za-z0-9]{20,60}"),
+    _Vendor(rb"SG\.", rb"SG\.[A-Za-z0-9_\-]{16,32}\.[A-Za-z0-9_\-]{16,}"),
+    _Vendor(rb"hf_", rb"hf_[A-Za-z0-9]{30,}"),
+    _Vendor(rb"gsk_", rb"gsk_[A-Za-z0-9]{32,}"),
+    _Vendor(rb"xai-", rb"xai-[A-Za-z0-9]{40,}"),
+    _Vendor(rb"pplx-", rb"pplx-[A-Za-z0-9]{32,}"),
+    _Vendor(rb"r8_", rb"r8_[A-Za-z0-9]{30,}"),
+    _Vendor(rb"nvapi-", rb"nvapi-[A-Za-z0-9_\-]{40,}"),
+    _Vendor(rb"fw_", rb"fw_[A-Za-z0-9]{20,}"),
     _Vendor(rb"npm_", rb"npm_[A-Za-z0-9]{36}"),
-    _Vendor(rb"pypi-", rb"pypi-[A-Za-z0-9_\-]{40,300}"),
-    _Vendor(rb"dckr_pat_", rb"dckr_pat_[A-Za-z0-9_\-]{20,60}"),
+    _Vendor(rb"pypi-", rb"pypi-[A-Za-z0-9_\-]{40,}"),
+    _Vendor(rb"dckr_pat_", rb"dckr_pat_[A-Za-z0-9_\-]{20,}"),
     _Vendor(rb"do[opr]_v1_", rb"do[opr]_v1_[a-f0-9]{64}"),
     _Vendor(rb"shp(?:at|ca|pa|ss)_", rb"shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}"),
-    _Vendor(rb"sq0(?:atp|csp)-", rb"sq0(?:atp|csp)-[A-Za-z0-9_\-]{22,60}"),
-    _Vendor(rb"lin_api_", rb"lin_api_[A-Za-z0-9]{32,60}"),
-    _Vendor(rb"hv[sb]\.", rb"hv[sb]\.[A-Za-z0-9_\-]{24,200}"),
-    _Vendor(rb"ATATT3", rb"ATATT3[A-Za-z0-9_\-=]{40,300}"),
+    _Vendor(rb"sq0(?:atp|csp)-", rb"sq0(?:atp|csp)-[A-Za-z0-9_\-]{22,}"),
+    _Vendor(rb"lin_api_", rb"lin_api_[A-Za-z0-9]{32,}"),
+    _Vendor(rb"hv[sb]\.", rb"hv[sb]\.[A-Za-z0-9_\-]{24,}"),
+    _Vendor(rb"ATATT3", rb"ATATT3[A-Za-z0-9_\-=]{40,}"),
     _Vendor(rb"secret_", rb"secret_[A-Za-z0-9]{40,50}"),
-    _Vendor(rb"ntn_", rb"ntn_[A-Za-z0-9]{40,60}"),
+    _Vendor(rb"ntn_", rb"ntn_[A-Za-z0-9]{40,}"),
     _Vendor(rb"key-[0-9a-f]{4}", rb"key-[0-9a-f]{32}"),
-    _Vendor(rb"EAA[A-Za-z0-9]{4}", rb"EAA[A-Za-z0-9]{60,250}"),
-    _Vendor(rb"pm_", rb"pm_[A-Za-z0-9]{6,40}_[A-Za-z0-9]{20,80}_[A-Za-z0-9]{4,12}"),
-    _Vendor(rb"AGE-SECRET-KEY-1", rb"AGE-SECRET-KEY-1[A-Z0-9]{50,60}"),
+    _Vendor(rb"EAA[A-Za-z0-9]{4}", rb"EAA[A-Za-z0-9]{60,}"),
+    _Vendor(rb"pm_", rb"pm_[A-Za-z0-9]{6,40}_[A-Za-z0-9]{20,}_[A-Za-z0-9]{4,12}"),
+    _Vendor(rb"AGE-SECRET-KEY-1", rb"AGE-SECRET-KEY-1[A-Z0-9]{50,}"),
     _Vendor(
         rb"eyJ[A-Za-z0-9_\-]{6}",
-        rb"eyJ[A-Za-z0-9_\-]{10,4000}\.eyJ[A-Za-z0-9_\-]{4,4000}\.[A-Za-z0-9_\-]{10,1000}",
+        rb"eyJ[A-Za-z0-9_\-]{10,}\.eyJ[A-Za-z0-9_\-]{4,}\.[A-Za-z0-9_\-]{10,}",
     ),
 )
 
@@ -102,7 +102,7 @@ def read_pem(hunt: Hunt, start: int, end: int) -> int:
         end = last + 5
     else:
         stop = text.find(b"\x00", end, start + _MAX_PEM_BYTES)  # cut off: all that is left of it
-        end = min(len(text), start + _MAX_PEM_BYTES) if stop < 0 else stop
+        end = start_of_sign(text, start + _MAX_PEM_BYTES) if stop < 0 else stop
     hunt.add(Kind.PRIVATE_KEY, start, end)
     return end
 

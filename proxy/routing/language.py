@@ -6,7 +6,7 @@ from proxy.domain.labels import Label, Origin
 from proxy.domain.reading import Reading, Role
 
 UNDETERMINED: Final = "und"
-SAMPLE_CHARS: Final = 320
+SAMPLE_CHARS: Final = 180
 SCRIPT_SAMPLE_CHARS: Final = 200
 MIN_SMALL_WORDS: Final = 2
 
@@ -48,16 +48,18 @@ _MARKS = {"ß": "de", "ñ": "es", "¿": "es", "¡": "es", "ã": "pt", "õ": "pt"
           "ą": "pl", "å": "sv"}  # fmt: skip
 
 
-def _languages_of_words() -> dict[str, tuple[str, ...]]:
-    found: dict[str, list[str]] = {}
+def _languages_of_words() -> dict[bytes, tuple[str, ...]]:
+    found: dict[bytes, list[str]] = {}
     for language, words in _SMALL_WORDS.items():
         for word in words.split():
-            found.setdefault(word, []).append(language)
+            found.setdefault(word.encode(), []).append(language)
     return {word: tuple(languages) for word, languages in found.items()}
 
 
 _LANGUAGES_OF: Final = _languages_of_words()
-_PUNCTUATION: Final = str.maketrans(dict.fromkeys(".,;:!?\"()[]{}«»„“”’'/*#`<>=|", " "))
+_PUNCTUATION: Final = b".,;:!?\"()[]{}'/*#`<>=|"
+_SPACED: Final = bytes.maketrans(_PUNCTUATION, b" " * len(_PUNCTUATION))
+"""Bytes are quicker to take apart than text, and small words are the same in UTF-8."""
 
 
 def language_of(reading: Reading) -> Label[str]:
@@ -88,7 +90,7 @@ def _script_of(text: str) -> str | None:
 
 def _by_small_words(text: str) -> Label[str]:
     counts: dict[str, float] = {}
-    for word in text.lower().translate(_PUNCTUATION).split():
+    for word in text.lower().encode().translate(_SPACED).split():
         for language in _LANGUAGES_OF.get(word, ()):
             counts[language] = counts.get(language, 0.0) + 1.0
     if not text.isascii():

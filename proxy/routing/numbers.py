@@ -12,10 +12,9 @@ from stdnum import luhn
 
 from proxy.domain.labels import Kind
 from proxy.domain.patterns import BytePattern
-from proxy.routing.hunt import MAX_PARSES, Hunt
+from proxy.routing.hunt import CHECK_COST, MATCH_COST, PARSE_COST, Hunt
 from proxy.routing.identities import DIGIT_FORMS, read_identities
 
-PARSE_COST: Final = 12_000
 MAX_RUN_BYTES: Final = 96
 DATE_BYTES: Final = 10
 MAX_SIGNS_BETWEEN: Final = 8
@@ -100,6 +99,7 @@ def _read_rest(hunt: Hunt, start: int, end: int) -> None:
     if end - start < MIN_PHONE_BYTES:
         return
     before = len(hunt.found)
+    hunt.cost += 3 * MATCH_COST
     if hunt.wants(Kind.NATIONAL_ID) and hunt.text[start] != 0x2B:
         read_identities(hunt, start, end, DIGIT_FORMS)
     if len(hunt.found) > before or not hunt.wants(Kind.PHONE):
@@ -119,6 +119,7 @@ def _is_date(text: bytes, start: int, end: int) -> bool:
 def read_ipv6(hunt: Hunt, start: int) -> int:
     """Add the IPv6 address at *start* if it is one; where it ends."""
     found = _IPV6.match(hunt.text, start, start + 40)
+    hunt.cost += CHECK_COST
     end = start + 4 if found is None else found[1]
     try:
         address = IPv6Address(hunt.text[start:end].decode())
@@ -133,6 +134,7 @@ def _read_addresses(hunt: Hunt, start: int, end: int) -> None:
     text, stop = hunt.text, start
     while (span := _IPV4.search(text, stop, end)) is not None:
         at, stop = span
+        hunt.cost += CHECK_COST
         if not hunt.is_free(at, stop) or _NO_ADDRESS.search(hunt.before(at, 16)) is not None:
             continue
         try:
@@ -149,6 +151,7 @@ def _read_cards(hunt: Hunt, start: int, end: int) -> None:
     text, at = hunt.text, start
     while (span := _CARD.search(text, at, end)) is not None:
         first, last = span
+        hunt.cost += CHECK_COST
         digits = bytes(byte for byte in text[first:last] if byte not in b" -")
         if _is_card(digits) and hunt.is_free(first, last) and not _is_other(hunt, first):
             hunt.add(Kind.PAYMENT_CARD, first, last)
@@ -208,11 +211,7 @@ def _is_added(hunt: Hunt, start: int, end: int, regions: tuple[str, ...]) -> boo
     if not hunt.is_free(start, end):
         return False
     for region in regions:
-        hunt.parses += 1
         hunt.cost += PARSE_COST
-        if hunt.parses > MAX_PARSES:
-            hunt.gave_up = True
-            return False
         try:
             number = phonenumbers.parse(written, None if region == _ANY_REGION else region)
         except phonenumbers.NumberParseException:

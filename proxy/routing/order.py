@@ -39,7 +39,7 @@ must not fall on a single target, nor move all at once. Each extra one costs one
 _PROBED, _WELL, _CROWDED, _HALF_OPEN = -1, 0, 1, 2
 _PREFERENCES: Final = 1_000
 _MASK: Final = (1 << 64) - 1
-_SPAN: Final = float(1 << 64)
+_SPAN: Final = float(1 << 53)
 
 Placed = tuple[int, float, str | int, Candidate, Prospect]
 """Group, what the strategy sorts by (lower is better), what breaks ties; and what stands there."""
@@ -118,10 +118,9 @@ def key_of(facts: Facts) -> int:
 
 def uniform(key: int, mark: int) -> float:
     """A number in (0, 1] that looks drawn, the same for the same two."""
-    mixed = (key * 0x9E3779B97F4A7C15 ^ mark) & _MASK
-    mixed = (mixed ^ mixed >> 30) * 0xBF58476D1CE4E5B9 & _MASK
-    mixed = (mixed ^ mixed >> 27) * 0x94D049BB133111EB & _MASK
-    return ((mixed ^ mixed >> 31) + 1) / _SPAN
+    mixed = (key ^ mark) * 0x9E3779B97F4A7C15 & _MASK
+    mixed = (mixed ^ mixed >> 32) * 0xD6E8FEB86659FD93 & _MASK
+    return ((mixed >> 11) + 1) / _SPAN
 
 
 def _is_probe(facts: Facts, prospect: Prospect) -> bool:

@@ -18,11 +18,15 @@ from proxy.routing.detect import (
     TRIGGER_WITHOUT_HEALTH,
     look_closer,
 )
-from proxy.routing.hunt import SEPARATOR, Hunt
+from proxy.routing.hunt import SEPARATOR, Hunt, start_of_sign
 
 WINDOW_BYTES: Final = 16 * 1024
 """What the patterns of a config are matched against at once, with `REACH_BYTES` on both sides:
 a longer match of theirs may go unseen where two windows meet."""
+
+MAX_COST_A_BYTE: Final = 32
+"""A scan may cost so much more than the plain reading of `max_scanned_bytes`; where a text is
+so full of numbers that it would cost more, the rest counts as not read."""
 
 _RISKS: Final = tuple(Risk)
 
@@ -49,7 +53,7 @@ class Scan:
             size += len(texts[-1]) + 1
         text = SEPARATOR.join(texts)
         self._is_whole = size <= cap + 1 and len(texts) == len(reading.passages)
-        self._hunt = Hunt(text[:cap], rules.phone_regions, every=every)
+        self._hunt = Hunt(text[: start_of_sign(text, cap)], rules.phone_regions, every=every)
         self._rules = rules
         self._starts = starts
         self._at = 0
@@ -63,14 +67,18 @@ class Scan:
         hunt = self._hunt
         allowed = hunt.cost + budget_bytes
         size = len(hunt.text)
-        while self._window < size and hunt.cost < allowed:
+        while self._window < size and hunt.cost < allowed and not self._is_spent():
             stop = min(self._window + WINDOW_BYTES, size)
             if self._matched < self._window:
                 self._match_config(self._window, stop)
                 self._matched = self._window
             if self._search(stop, allowed):
                 self._window = stop
-        return self._window >= size
+        return self._window >= size or self._is_spent()
+
+    def _is_spent(self) -> bool:
+        """Whether so much had to be looked at closely that the rest is left unread."""
+        return self._hunt.cost >= MAX_COST_A_BYTE * self._rules.max_scanned_bytes
 
     def findings(self) -> Findings:
         """What was found; what was not reached counts as not read."""
@@ -81,7 +89,7 @@ class Scan:
             spans=tuple([self._placed(*each) for each in in_order]),
             disallowed=tuple(sorted(self._disallowed)),
             risk=self._risk,
-            complete=self._is_whole and not hunt.gave_up and self._window >= len(hunt.text),
+            complete=self._is_whole and self._window >= len(hunt.text),
         )
 
     def _search(self, stop: int, allowed: int) -> bool:
@@ -90,7 +98,7 @@ class Scan:
         text = hunt.text
         limit = min(stop + REACH_BYTES, len(text))
         while self._at < stop:
-            if hunt.cost >= allowed:
+            if hunt.cost >= allowed or self._is_spent():
                 return False
             trigger = TRIGGER if hunt.wants(Kind.HEALTH) else TRIGGER_WITHOUT_HEALTH
             start, end = trigger.search(text, self._at, limit) or (stop, stop)

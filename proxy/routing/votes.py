@@ -24,6 +24,8 @@ def _first(words: str) -> str:
 
 
 _CLASSIFICATION = (
+    (2.0, r"\bon a scale (?:of|from)\b|\bassign (?:them|it|each|every)\b|"
+          r"\bto one of (?:these|the)\b"),
     (3.0, _first(r"classif|categori[sz]e|label (?:each|the|this|these)|tag (?:the|this|each)|"
                  r"rate the|route th|assign a|(?:decide|determine|assess|judge) (?:if|"
                  r"whether)|detect the|score (?:the|this)|sort the")),
@@ -52,6 +54,11 @@ _CLASSIFICATION = (
 )  # fmt: skip
 
 _EXTRACTION = (
+    (2.0, _first(r"identify (?:the|all|any) |given the following (?:data|records|list|set|"
+                 r"table)|from the (?:text|passage|paragraph)")),
+    (2.0, r"\bcount how many times\b|\breturn the results? as\b|\bpresent the results\b|"
+          r"\b(?:output|list|return)\b.{0,30}\bin (?:the |json )?format\b|"
+          r"\bthe following information\b|\bnamed entities\b|\brecords? of\b"),
     (3.0, _first(r"extract|pull (?:out )?|parse (?:this|the)|list (?:every|"
                  r"all (?:the )?(?:names|persons|people|dates))|find all|identify all|"
                  r"get me (?:every|all)|collect all|copy the|read the .{0,30}(?:photo|"
@@ -103,13 +110,21 @@ _SUMMARIZATION = (
 )  # fmt: skip
 
 _SYNTHESIS = (
+    (3.0, _first(r"craft|write (?:me )?(?:a |an )?(?:\w+ ){0,2}(?:story|email|letter|"
+                 r"paragraph|poem|essay|article|speech|script|song|review|post|message)|"
+                 r"describe a (?:vivid|character|scene)|imagine you are writing|"
+                 r"edit the following|proofread|help me (?:write|construct|word)|revise|"
+                 r"invent")),
+    (1.5, r"\bheadlines?\b|\bopening paragraph\b|\bfictional\b|\bimagery\b|"
+          r"\bgrammatical errors\b|\bpropose \d|\bcaptivating\b|\bin the style of\b"),
     (2.0, _first(r"write (?:me )?(?:a|an|the|some|\d+) ")),
     (3.0, _first(r"draft|compose|create a (?:\w+ ){0,2}(?:post|plan|story|email|lesson|meal|"
                  r"campaign|newsletter|poem|presentation|speech)|"
                  r"generate \d+ (?:\w+ )?(?:names|ideas|titles|slogans)|come up with|"
                  r"brainstorm|rewrite|rephrase|paraphrase|translate|pen a|put together|"
-                 r"merge the|combine th|synthesi[sz]e|develop a|expand th|make a (?:cover|"
-                 r"poster|song|poem)|prepare (?:talking|a)|turn these")),
+                 r"merge the|combine th|synthesi[sz]e|develop a (?:\w+ )?(?:plan|strategy|"
+                 r"campaign)|expand th|make a (?:cover|poster|song|poem)|prepare (?:talking|"
+                 r"a)|turn these")),
     (2.5, r"\b(?:blog post|press release|cover letter|short story|poem|haiku|song|lyrics|"
           r"tagline|slogan|speech|toast|screenplay|newsletter|product description|"
           r"marketing (?:plan|copy)|linkedin post|job ad for|lesson plan|dialogue between|"
@@ -131,6 +146,10 @@ _SYNTHESIS = (
 )  # fmt: skip
 
 _CODE = (
+    (2.5, r"\b(?:write|develop|create|build|implement)\b[^.\n]{0,40}\b(?:function|script|"
+          r"program|web ?site|web app|app|api|query|parser|class|cli)\b|\b(?:linked list|"
+          r"binary (?:search )?tree|(?:sorted|integer|two) arrays?|data structures?|"
+          r"time complexity|space complexity|o\([n1]\)|fibonacci|subsequence|unit tests?)\b"),
     (3.0, r"```|\ATraceback|\bTraceback \(most|\Adiff --git|\n@@ -|\bdef \w+\(|\bfunc \w+\(|"
           r"\bfunction \w+\(|\bpublic (?:class|static)|\A(?:SELECT|INSERT|UPDATE) |"
           r"#include <|\bimport \w+ from\b|=> \{|\bconsole\.log|\bFROM (?:node|python|"
@@ -158,6 +177,20 @@ _CODE = (
 )  # fmt: skip
 
 _REASONING = (
+    (2.5, r"[0-9](?s:.*)[0-9](?s:.*)\b(?:how (?:many|much|long|far|old|fast|likely)|"
+          r"what(?:'s| is| was| are| will be) (?:the|his|her|their|its) (?:total|area|"
+          r"probability|remainder|value|costs?|price|average|mean|sum|difference|distance|"
+          r"speed|volume|perimeter|ratio|percentage|chance|odds|number))\b"),
+    (2.5, r"\bis the (?:father|mother|son|daughter|brother|sister|parent|child) of\b|"
+          r"\bhow many (?:brothers|sisters|siblings|integers|handshakes)\b|"
+          r"\bwhat is the relationship between\b|\b(?:does|do)(?:n't| not) belong\b|"
+          r"\bodd one out\b|\btrue, false,? or uncertain\b|\b(?:reasoning|your) steps\b|"
+          r"\bexplain your (?:answer|steps)\b|\bwhat could be the reasons?\b|"
+          r"\bwhich direction\b"),
+    (2.0, r"\bremainder\b|\binequality\b|\bvertices\b|\btriangle\b|\bf\(\w\) ?=|"
+          r"\bfind the value\b|\b[xyz] ?[+*=/^] ?[-0-9xyz]|\bworth it\b|\bwhat (?:might|"
+          r"would|could) have happened\b|\blogic(?:al)? (?:puzzle|problem)|"
+          r"\bstatements?\b.{0,60}\btrue\b"),
     (3.0, _first(r"solve|prove|show that|beweise|résous|calculate|compute|derive|integrate|"
                  r"estimate|think|let [a-z]\(x\)|find all (?:integers|primes|solutions)|"
                  r"work backwards|work out|is it rational|diagnose:|analy[sz]e the trade|"

@@ -12,6 +12,7 @@ import orjson
 
 from proxy.domain.decision import Rejection
 from proxy.domain.record import Attempt, Record
+from proxy.domain.rules import LogLevel
 from proxy.domain.usage import Usage
 from proxy.telemetry.lines import Lines
 from proxy.telemetry.paths import error_code_of, finish_reason_of, method_of, path_of
@@ -29,7 +30,12 @@ class LogRecorder:
         self._render = console_line if console else json_line
 
     def record(self, record: Record) -> None:
-        """Take *record*; never blocks, never raises."""
+        """Take *record*; never blocks, never raises. Where a rule says `log: none`, nothing is
+        written: metrics count the request all the same.
+        """
+        decision = record.decision
+        if decision is not None and decision.ruling.log is LogLevel.NONE:
+            return
         try:
             line = self._render(record)
         except (
@@ -60,6 +66,7 @@ def json_line(record: Record) -> bytes:
             "target": record.target_id,
             "attempts": list(map(_attempt, record.attempts)),
             "skipped": list(map(_skipped, record.skipped)),
+            "decision": _decision(record),
             "status": record.status,
             "ending": record.ending,
             "error_code": error_code_of(record.error_code),
@@ -103,6 +110,32 @@ def console_line(record: Record) -> bytes:
     parts.append(error_code_of(record.error_code) or record.ending.value)
     parts.append(record.request_id)
     return "  ".join(parts).encode()
+
+
+def _decision(record: Record) -> dict[str, object] | None:
+    """What was decided; labels only where rules allow all of it to be logged."""
+    decision, facts = record.decision, record.facts
+    if decision is None or facts is None:
+        return None
+    labels = facts.labels
+    degradation = decision.degradation
+    return {
+        "strategy": decision.strategy,
+        "rules": decision.ruling.applied,
+        "candidates": len(decision.ranking),
+        "predicted_nanousd": decision.estimated_cost_nanousd,
+        "degraded": None if degradation is None else degradation.step,
+        "labels": {
+            "workload": labels.workload.value,
+            "origin": labels.workload.origin,
+            "sensitivity": labels.sensitivity.value,
+            "kinds": labels.kinds,
+            "language": labels.language.value,
+            "lowering_ignored": labels.lowering_ignored,
+        }
+        if decision.ruling.log is LogLevel.FULL
+        else None,
+    }
 
 
 def _skipped(rejection: Rejection) -> dict[str, object]:

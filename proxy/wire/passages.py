@@ -5,10 +5,14 @@ from the scan by where it is put; left out are roles, the model, the `routing` o
 sent), names of members, and images. A file or a recording cannot be read and is told of.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from typing import Final
 
 from proxy.domain.catalog import Endpoint
 from proxy.domain.reading import Form, Passage, Reading, Role, ToolChoice
+
+MAX_VALUES: Final = 30_000
+"""Strings, lists and objects that are looked at; a body with more is told of as unread."""
 
 _ROLES = {
     "system": Role.SYSTEM,
@@ -24,22 +28,24 @@ _PICKS = frozenset({"boolean", "number", "integer"})
 
 def reading_of(endpoint: Endpoint, body: Mapping[str, object]) -> Reading:
     """The reading of *body*, decoded and accepted by `parse` for *endpoint*."""
-    if endpoint is Endpoint.CHAT:
-        return _reading_of_chat(body)
-    asked = body.get("prompt" if endpoint is Endpoint.COMPLETIONS else "input")
-    passages = [Passage(Role.USER, text) for text in _strings(asked)]
-    turns = len(passages)
-    _add_settings(body, passages)
-    return Reading(endpoint, tuple(passages), turns=turns, unread=turns == 0)
-
-
-def _reading_of_chat(body: Mapping[str, object]) -> Reading:
     walk = _Walk()
+    if endpoint is Endpoint.CHAT:
+        return _reading_of_chat(body, walk)
+    walk.strings(Role.USER, body.get("prompt" if endpoint is Endpoint.COMPLETIONS else "input"))
+    turns = len(walk.passages)
+    walk.settings(body)
+    return Reading(endpoint, tuple(walk.passages), turns=turns, unread=walk.unread or turns == 0)
+
+
+def _reading_of_chat(body: Mapping[str, object], walk: "_Walk") -> Reading:
     messages = body["messages"]
     assert isinstance(messages, list)
     for message in messages:
+        if walk.is_full:
+            walk.unread = True
+            break
         walk.message(message)
-    _add_settings(body, walk.passages)
+    walk.settings(body)
     tools = [*_listed(body, "tools"), *_listed(body, "functions")]
     choice, forced = _tool_choice(body) if tools else (ToolChoice.NONE, None)
     return Reading(
@@ -57,9 +63,9 @@ def _reading_of_chat(body: Mapping[str, object]) -> Reading:
 
 
 class _Walk:
-    """Goes through messages once and keeps what it meets."""
+    """Goes through a body once and keeps what it meets."""
 
-    __slots__ = ("answers_tools", "images", "passages", "turns", "unread")
+    __slots__ = ("_left", "answers_tools", "images", "passages", "turns", "unread")
 
     def __init__(self) -> None:
         self.passages: list[Passage] = []
@@ -67,6 +73,12 @@ class _Walk:
         self.turns = 0
         self.answers_tools = False
         self.unread = False
+        self._left = MAX_VALUES
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more is read."""
+        return self._left <= 0
 
     def message(self, message: Mapping[str, object]) -> None:
         """Take one message; `parse` has checked that it is an object with a known role."""
@@ -84,14 +96,47 @@ class _Walk:
         if len(message) > 1 + ("content" in message):
             self._rest(message)
 
+    def settings(self, body: Mapping[str, object]) -> None:
+        """Take the members of *body* that are no prompt."""
+        for name, value in body.items():
+            if name not in _NOT_SENT and isinstance(value, str | list | dict):
+                self.strings(Role.SETTING, value)
+
+    def strings(self, role: Role, value: object) -> None:
+        """Take every string in *value*, in order; names of members are none of them."""
+        waiting = [value]
+        while waiting:
+            self._left -= 1
+            if self._left < 0:
+                self.unread = True
+                return
+            match waiting.pop():
+                case str() as text:
+                    self.passages.append(Passage(role, text))
+                case list() as items:
+                    waiting += reversed(self._some(items))
+                case dict() as members:
+                    waiting += reversed(members.values())
+
+    def _some(self, items: list[object]) -> list[object]:
+        """What of a list may hold strings, as far as may be looked at; numbers cost least."""
+        if len(items) > self._left:
+            self.unread = True
+            items = items[: self._left]
+        return [item for item in items if isinstance(item, str | list | dict)]
+
     def _text(self, role: Role, text: str) -> None:
+        self._left -= 1
+        if self._left < 0:
+            self.unread = True
+            return
         if role is Role.TOOL and text[:1] in ("{", "["):
             role = Role.CALL
         self.passages.append(Passage(role, text))
 
     def _part(self, role: Role, part: object) -> None:
         if not isinstance(part, dict):
-            self._other(part)
+            self.strings(Role.SETTING, part)
             return
         rest = part
         kind = part.get("type")
@@ -105,46 +150,20 @@ class _Walk:
         elif kind in ("input_audio", "file", "input_file"):
             self.unread = True
             rest = _without(part, "type", "input_audio", "file_data", "file")
-        self._other(rest)
+        self.strings(Role.SETTING, rest)
 
     def _image(self, image: object) -> None:
         url = image.get("url") if isinstance(image, dict) else image
-        if isinstance(url, str) and url.startswith("data:image/"):
-            return
-        self._other(image)
+        if not (isinstance(url, str) and url.startswith("data:image/")):
+            self.strings(Role.SETTING, image)
 
     def _rest(self, message: Mapping[str, object]) -> None:
         for name, value in message.items():
-            if name in ("role", "content", "tool_call_id"):
+            if name in ("role", "content"):
                 continue
-            if name in ("tool_calls", "function_call"):
-                self.answers_tools = True
-                self.passages += [Passage(Role.CALL, text) for text in _strings(value)]
-            else:
-                self._other(value)
-
-    def _other(self, value: object) -> None:
-        for text in _strings(value):
-            self.passages.append(Passage(Role.SETTING, text))
-
-
-def _add_settings(body: Mapping[str, object], passages: list[Passage]) -> None:
-    for name, value in body.items():
-        if name not in _NOT_SENT and isinstance(value, str | list | dict):
-            passages += [Passage(Role.SETTING, text) for text in _strings(value)]
-
-
-def _strings(value: object) -> Iterator[str]:
-    """Every string in *value*, in order; names of members are none of them."""
-    waiting = [value]
-    while waiting:
-        match waiting.pop():
-            case str() as text:
-                yield text
-            case list() as items:
-                waiting += reversed(items)
-            case dict() as members:
-                waiting += reversed(members.values())
+            is_call = name in ("tool_calls", "function_call")
+            self.answers_tools = self.answers_tools or is_call
+            self.strings(Role.CALL if is_call else Role.SETTING, value)
 
 
 def _without(part: Mapping[str, object], *names: str) -> dict[str, object]:

@@ -27,7 +27,8 @@ def first_words_of(section: str) -> list[str]:
 def fields_of(value: object, path: str) -> Iterator[str]:
     """Every key below *value*, by its whole path."""
     if isinstance(value, list):
-        yield from fields_of(value[0], f"{path}[]")
+        for item in value[:1]:
+            yield from fields_of(item, f"{path}[]")
     elif isinstance(value, dict):
         for name, below in value.items():
             key = f"{path}.{name}" if path else name

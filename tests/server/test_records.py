@@ -334,7 +334,7 @@ async def test_skipped_target_is_named_with_its_reason(redis_url: str) -> None:
             answer = await it.ask(a_post(gateway, a_chat(tools=[tool])))
         (row,) = await gateway.lines.requests(1)
 
-    skipped = {"target": "first/m", "reason": "missing_capability", "detail": "tools"}
+    skipped = {"target": "first/m", "reason": "missing_capability", "detail": "tools", "rule": None}
     assert row["skipped"] == [skipped]
     assert (answer.status, answer.header("x-pointsman-route")) == (502, "auto")
     assert answer.header("x-pointsman-attempts") == "1"

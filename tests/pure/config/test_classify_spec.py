@@ -23,7 +23,6 @@ classify:
     empty: []
   sensitive_terms: ["project falcon"]
   health_terms: ["case file"]
-  headers: [X-Team, x-app, X-App]
 """
 
 
@@ -52,7 +51,6 @@ def test_section_is_compiled_in_whole() -> None:
     assert rules.disallowed.matching(b"a nerve agent") == ["weapons"]
     assert rules.terms.spans(b"Project Falcon", 0, 14, 14) == [(0, 14)]
     assert rules.health_terms.spans(b"case file", 0, 9, 9) == [(0, 9)]
-    assert rules.headers == ("x-app", "x-team")
 
 
 def test_section_changes_the_version() -> None:
@@ -73,8 +71,6 @@ LARGE = '"(?:abcdefgh){60}"'
         ('sensitive_terms: ["a*"]', "classify.sensitive_terms[0]", "empty text"),
         ('health_terms: ["(a"]', "classify.health_terms[0]", "RE2"),
         ('disallowed: {bad: ["(a"]}', "classify.disallowed.bad[0]", "RE2"),
-        ("headers: [Authorization]", "classify.headers[0]", "never a secret"),
-        ("headers: [a_b]", "classify.headers[0]", "not a header name"),
         ("worklod_rules: []", "classify.worklod_rules", "did you mean 'workload_rules'?"),
         ('workload_rules: [{pattern: "a", workload: coding}]',
          "classify.workload_rules[0].workload", "must be 'classification'"),

@@ -48,9 +48,11 @@ def test_what_is_found_makes_it_regulated() -> None:
 
 @pytest.mark.parametrize("unread", [True, False])
 def test_what_was_not_read_is_unknown(unread: bool) -> None:
-    """A file, or text beyond the cap, may hold anything."""
-    found = labels(found=Findings(complete=unread), unread=unread)
+    """A file, or text beyond the cap, may hold anything, whatever was found before."""
+    found = labels(found=Findings(kinds=(Kind.EMAIL,), complete=unread), unread=unread)
+
     assert found.sensitivity == Label(Sensitivity.UNKNOWN, Origin.STRUCTURE, 1.0)
+    assert found.kinds == (Kind.EMAIL,)
 
 
 def test_what_holds_nothing_is_what_the_config_says() -> None:
@@ -71,7 +73,7 @@ def test_what_holds_nothing_is_what_the_config_says() -> None:
         (Sensitivity.PUBLIC, Findings(kinds=(Kind.IBAN,)), Sensitivity.REGULATED, True),
         (Sensitivity.REGULATED, Findings(kinds=(Kind.IBAN,)), Sensitivity.REGULATED, False),
         (Sensitivity.INTERNAL, Findings(complete=False), Sensitivity.UNKNOWN, True),
-        (Sensitivity.REGULATED, Findings(complete=False), Sensitivity.REGULATED, False),
+        (Sensitivity.REGULATED, Findings(complete=False), Sensitivity.UNKNOWN, False),
     ],
 )
 def test_caller_can_only_raise_the_sensitivity(
@@ -82,7 +84,7 @@ def test_caller_can_only_raise_the_sensitivity(
 
     assert result.sensitivity.value is counts
     assert result.lowering_ignored is ignored
-    assert (result.sensitivity.origin is Origin.CALLER) is not ignored
+    assert (result.sensitivity.origin is Origin.CALLER) is (claimed is counts)
 
 
 @pytest.mark.parametrize(

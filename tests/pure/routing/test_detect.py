@@ -66,6 +66,29 @@ def test_ibans_have_right_check_digits(text: str, found: list[str]) -> None:
     assert values_in(text, Kind.IBAN) == found
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["{}", " {}", "({})", "\n{}", "\x00{}", "\\n{}", "'{}'", ":{}"],
+)
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        ("4111 1111 1111 1111", Kind.PAYMENT_CARD),
+        ("+33 1 42 68 53 00", Kind.PHONE),
+        ("(212) 555-0123", Kind.PHONE),
+        ("8.8.8.8", Kind.IP_ADDRESS),
+        ("DE89370400440532013000", Kind.IBAN),
+        (A_KEY, Kind.API_KEY),
+        ("RSSMRA85T10A562S", Kind.NATIONAL_ID),
+        ("2001:db8::8a2e:370:7334", Kind.IP_ADDRESS),
+        ("bob@x.com", Kind.EMAIL),
+    ],
+)
+def test_start_of_a_text_hides_nothing(text: str, value: str, kind: Kind) -> None:
+    """Alone, or behind one sign, each is found whole."""
+    assert found_in(text.format(value)) == [(kind, value)]
+
+
 def test_word_behind_an_escape_is_seen() -> None:
     """A key at the start of a line of inner JSON is found whole."""
     assert values_in(f'{{"t": "x\\n{A_KEY}"}}', Kind.API_KEY) == [A_KEY]
@@ -78,6 +101,7 @@ def test_word_behind_an_escape_is_seen() -> None:
         ("my diabetes and insulin", ["diabetes", "insulin"]),
         ("insulin, insulin and Insulin", []),
         ("insulin, diabetes, asthma", ["insulin", "diabetes", "asthma"]),
+        ("insulin, insulin, asthma", ["insulin", "insulin", "asthma"]),
         ("a patient man", []),
         ("impatient insulins", []),
     ],

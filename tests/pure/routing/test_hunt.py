@@ -3,7 +3,7 @@
 import pytest
 
 from proxy.domain.labels import Kind
-from proxy.routing.hunt import Hunt
+from proxy.routing.hunt import Hunt, start_of_sign
 
 
 def a_hunt(text: str, *, every: bool = False) -> Hunt:
@@ -51,6 +51,12 @@ def test_free_is_what_is_no_part_of_a_code(text: str, free: bool) -> None:
     """Letters, digits and underscores tie; so do a hyphen or a dot with more behind it."""
     at = text.index("12") if "1.12" not in text else 2
     assert a_hunt(text).is_free(at, at + 2) is free
+
+
+@pytest.mark.parametrize(("at", "start"), [(0, 0), (1, 1), (2, 1), (3, 3), (4, 3), (5, 3), (9, 6)])
+def test_signs_are_not_cut(at: int, start: int) -> None:
+    """A sign of several bytes goes whole or not at all."""
+    assert start_of_sign("aé€".encode(), at) == start
 
 
 def test_start_of_the_text_is_free() -> None:

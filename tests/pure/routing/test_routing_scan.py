@@ -1,7 +1,7 @@
 """The scan: however its work is divided it finds the same, and what it did not read it tells."""
 
 from hunting import A_KEY, a_reading, scan_of
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from proxy.domain.catalog import Endpoint
@@ -29,6 +29,7 @@ RULES = ClassifyRules(
 )
 
 
+@settings(deadline=None)
 @given(texts=TEXTS, step=st.integers(1, 5000), every=st.booleans())
 @example(texts=["x" * 50 + CARD], step=40, every=True)
 def test_any_steps_find_the_same(texts: list[str], step: int, every: bool) -> None:
@@ -39,11 +40,27 @@ def test_any_steps_find_the_same(texts: list[str], step: int, every: bool) -> No
     assert whole.complete
 
 
+@settings(deadline=None)
 @given(texts=TEXTS, size=st.integers(0, 40))
 def test_stretches_stand_within_their_passages(texts: list[str], size: int) -> None:
     """A finding names its passage and stands inside it."""
     for kind, at, start, end in scan_of(*texts, rules=RULES).spans:
         assert 0 <= start < end <= len(texts[at].encode()), kind
+
+
+@settings(deadline=None)
+@given(texts=TEXTS)
+def test_passage_holds_what_it_holds_alone(texts: list[str]) -> None:
+    """But for words of health, of which two make one another."""
+    by_passage: list[list[tuple[Kind, int, int]]] = [[] for _ in texts]
+    for kind, at, start, end in scan_of(*texts, rules=RULES).spans:
+        by_passage[at].append((kind, start, end))
+    for text, found in zip(texts, by_passage, strict=True):
+        if "\x00" not in text:
+            alone = [(each.kind, each.start, each.end) for each in scan_of(text, rules=RULES).spans]
+            assert [each for each in found if each[0] is not Kind.HEALTH] == [
+                each for each in alone if each[0] is not Kind.HEALTH
+            ]
 
 
 def test_same_text_holds_the_same_wherever_it_stands() -> None:
@@ -107,6 +124,17 @@ def test_what_is_beyond_the_cap_is_not_read() -> None:
     assert scan_of(fits + " bob@x.com", rules=rules).kinds == ()
     assert scan_of("é" * 500, rules=rules).complete
     assert not scan_of("é" * 501, rules=rules).complete
+
+
+def test_what_costs_too_much_is_left_unread() -> None:
+    """Numbers without end are not verified without end; the same are, however it is divided."""
+    rules = ClassifyRules(max_scanned_bytes=20_000)
+    text = f"+33 1 42 68 53 00 {'+999 123 456 789, ' * 1000}{CARD}"
+    findings = scan_of(text, rules=rules)
+
+    assert findings.kinds == (Kind.PHONE,)
+    assert not findings.complete
+    assert scan_of(text, rules=rules, step=1) == findings
 
 
 def test_unfinished_scan_is_not_complete() -> None:

@@ -8,6 +8,7 @@ from proxy.domain.outcome import Ending, FailureKind
 from proxy.domain.record import Attempt, Record
 from proxy.domain.usage import Evidence, Usage
 from proxy.units import NanoUsd, UnixMs
+from tests.builders import a_decision, a_target, some_facts
 
 PLAIN = Record(
     request_id="req-1",
@@ -33,8 +34,8 @@ PLAIN = Record(
     cost_nanousd=NanoUsd(123_456),
     finish_reason="stop",
     config_version="cfg-1",
-    facts=None,
-    decision=None,
+    facts=some_facts(),
+    decision=a_decision(a_target("sim-b/fast")),
     trace_id="0af7651916cd43dd8448eb211c80319c",
     body_bytes=512,
     sent_bytes=9000,

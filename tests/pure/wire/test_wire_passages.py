@@ -9,7 +9,7 @@ from proxy.domain.catalog import Endpoint
 from proxy.domain.reading import Form, Reading, Role, ToolChoice
 from proxy.wire.limits import Caps
 from proxy.wire.parse import parse
-from proxy.wire.passages import reading_of
+from proxy.wire.passages import MAX_VALUES, reading_of
 
 
 def chat(*messages: dict[str, Any], **members: Any) -> Reading:
@@ -42,7 +42,7 @@ def test_messages_are_read_in_order_with_their_roles() -> None:
 
     assert texts(reading) == [
         ("system", "d"), ("system", "s"), ("user", "u"), ("assistant", "a"), ("tool", "t"),
-        ("call", '{"x":1}'), ("setting", "f"),
+        ("setting", "c"),        ("call", '{"x":1}'), ("setting", "f"),
     ]  # fmt: skip
     assert reading.turns == 1
     assert reading.answers_tools
@@ -188,9 +188,25 @@ def test_prompts_and_inputs_are_read(
     assert reading.unread is unread
 
 
+def test_body_of_too_many_strings_is_read_in_part() -> None:
+    """A million tiny strings would hold the loop; what is left out is told."""
+    many = ["a"] * (MAX_VALUES + 1)
+
+    for reading in (
+        chat(stop=many),
+        chat(user([{"type": "text", "text": "a"}] * MAX_VALUES)),
+        chat(*[user("a")] * MAX_VALUES, user("b"), user("c")),
+        chat(metadata={str(name): "a" for name in range(MAX_VALUES + 1)}),
+    ):
+        assert reading.unread
+        assert len(reading.passages) <= MAX_VALUES
+    assert not chat(stop=["a"] * 1000).unread
+
+
 def test_readings_show_no_text() -> None:
     """What a request says stays out of whatever is printed."""
     reading = chat(user("hush-hush"), tools=[{}], tool_choice={"name": "hush-tool"})
 
     assert "hush" not in repr(reading) + repr(reading.passages[0])
+    assert repr(reading.passages[0]) == "Passage(user, 9 characters)"
     assert reading.passages[0].role is Role.USER
