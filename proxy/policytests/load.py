@@ -95,10 +95,10 @@ def _tests_in(
             message = "names no config; add 'config:', relative to this file, or use --config"
             raise ConfigProblems(problems_at(str(path), [Fault(START, (), message)]))
         config = path.parent / spec.config
-    config = config.resolve() if config.is_absolute() else config
-    if config not in configs:
-        configs[config] = load(config)
-    snapshot = configs[config].snapshot
+    known_as = config.resolve()
+    if known_as not in configs:
+        configs[known_as] = load(config)
+    snapshot = configs[known_as].snapshot
     faults = list(islice(name_faults(root, spec, snapshot), MAX_PROBLEMS + 1))
     if faults:
         raise ConfigProblems(problems_at(str(path), faults))
