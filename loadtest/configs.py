@@ -3,16 +3,22 @@
 All of them read JSON: Envoy by the file's ending, LiteLLM and Pointsman because YAML holds it.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from loadtest.certificates import HOST
 
 _ENVOY_FILTERS: Final = "type.googleapis.com/envoy.extensions.filters"
 
 Config = dict[str, object]
 
 
-def envoy_config(port: int, upstream_port: int) -> Config:
-    """One listener, one cluster, the router as the only filter; no log, no time limit."""
+def envoy_config(port: int, upstream_port: int, ca: Path | None = None) -> Config:
+    """One listener, one cluster, the router as the only filter; no log, no time limit.
+
+    *ca*: TLS to the upstream, whose certificate and name are verified by it.
+    """
     manager = {
         "@type": f"{_ENVOY_FILTERS}.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "bench",
@@ -34,7 +40,8 @@ def envoy_config(port: int, upstream_port: int) -> Config:
         "address": _envoy_address(port),
         "filter_chains": [{"filters": [network_filter]}],
     }
-    return {"static_resources": {"listeners": [listener], "clusters": [_cluster(upstream_port)]}}
+    cluster = _cluster(upstream_port) | ({} if ca is None else _upstream_tls(ca))
+    return {"static_resources": {"listeners": [listener], "clusters": [cluster]}}
 
 
 def _envoy_virtual_host() -> Config:
@@ -58,6 +65,22 @@ def _cluster(upstream_port: int) -> Config:
     }
 
 
+def _upstream_tls(ca: Path) -> Config:
+    name = {"san_type": "DNS", "matcher": {"exact": HOST}}
+    validation = {
+        "trusted_ca": {"filename": str(ca)},
+        "match_typed_subject_alt_names": [name],
+    }
+    context = {
+        "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+        "sni": HOST,
+        "common_tls_context": {"validation_context": validation},
+    }
+    return {
+        "transport_socket": {"name": "envoy.transport_sockets.tls", "typed_config": context},
+    }
+
+
 def _envoy_address(port: int) -> Config:
     return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
 
@@ -76,29 +99,72 @@ def litellm_config(upstream_port: int, master_key: str) -> Config:
     }
 
 
-def pointsman_config(port: int, upstream_port: int, redis: Path, pepper: Path) -> Config:
-    """Two providers at the same upstream, a priced target at each, one route over both."""
-    provider = {
-        "dialect": "openai",
-        "base_url": f"http://127.0.0.1:{upstream_port}/v1",
-        "allow_private": True,
-        "limits": {"max_connections": 4096},
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How large a gateway's config is: tenants, routes that each of them may ask for, and targets
+    of each route, no two routes sharing one.
+    """
+
+    tenants: int = 1
+    routes: int = 1
+    targets: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """What the measured gateway's config says beside its shape. `ca`: TLS to the upstream."""
+
+    port: int
+    upstream_port: int
+    redis: Path
+    pepper: Path
+    ca: Path | None = None
+    workers: int = 1
+
+
+def pointsman_config(gateway: Gateway, shape: Shape = Shape()) -> Config:
+    """Two providers at the same upstream, each route's priced targets in turn at either.
+
+    The tenant and the route that are measured are called `bench`.
+    """
+    routes = ["bench", *(f"route-{number}" for number in range(2, shape.routes + 1))]
+    tenants = ["bench", *(f"tenant-{number}" for number in range(2, shape.tenants + 1))]
+    targets = {
+        route: [f"{route}/{number}" for number in range(1, shape.targets + 1)] for route in routes
     }
-    price = {"input_usd_per_million": 0.15, "output_usd_per_million": 0.60}
     return {
         "server": {
-            "listen": f"127.0.0.1:{port}",
-            "workers": 1,
-            "redis": f"unix://{redis}",
-            "pepper": f"file:{pepper}",
+            "listen": f"127.0.0.1:{gateway.port}",
+            "workers": gateway.workers,
+            "redis": f"unix://{gateway.redis}",
+            "pepper": f"file:{gateway.pepper}",
             "drain_delay_s": 0,
             "drain_grace_s": 1,
         },
-        "providers": {"first": provider, "second": provider},
+        "providers": {name: _provider(gateway) for name in ("first", "second")},
         "targets": {
-            f"{name}/bench-model": {"provider": name, "model": "bench-model", "price": price}
-            for name in ("first", "second")
+            name: _target(("first", "second")[at % 2])
+            for names in targets.values()
+            for at, name in enumerate(names)
         },
-        "routes": {"bench": {"targets": ["first/bench-model", "second/bench-model"]}},
-        "tenants": {"bench": {"tier": "enterprise", "routes": ["bench"]}},
+        "routes": {route: {"targets": names} for route, names in targets.items()},
+        "tenants": {tenant: {"tier": "enterprise", "routes": routes} for tenant in tenants},
     }
+
+
+def _provider(gateway: Gateway) -> Config:
+    provider: Config = {
+        "dialect": "openai",
+        "base_url": f"http://127.0.0.1:{gateway.upstream_port}/v1",
+        "allow_private": True,
+        "limits": {"max_connections": 4096},
+    }
+    if gateway.ca is not None:
+        provider["base_url"] = f"https://{HOST}:{gateway.upstream_port}/v1"
+        provider["tls"] = {"ca": str(gateway.ca)}
+    return provider
+
+
+def _target(provider: str) -> Config:
+    price = {"input_usd_per_million": 0.15, "output_usd_per_million": 0.60}
+    return {"provider": provider, "model": "bench-model", "price": price}

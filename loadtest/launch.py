@@ -8,15 +8,19 @@ ended by the ids of its own tree, never by name.
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from loadtest.measure import on_core, tree_of
+
+READY_S: Final = 30.0
 
 _STOP_GRACE_S: Final = 15
 _POLL_S: Final = 0.1
@@ -35,10 +39,15 @@ def free_port() -> int:
 
 @contextmanager
 def running(
-    command: Sequence[str], *, core: int, cwd: Path, log: Path, variables: Mapping[str, str]
+    command: Sequence[str],
+    *,
+    cores: Sequence[int],
+    cwd: Path,
+    log: Path,
+    variables: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run *command* on *core* while the block runs, its output appended to *log*."""
-    with log.open("ab") as output, on_core(core):
+    """Run *command* on *cores* while the block runs, its output appended to *log*."""
+    with log.open("ab") as output, on_core(*cores):
         child = subprocess.Popen(
             list(command),
             cwd=cwd,
@@ -55,9 +64,15 @@ def running(
 
 
 def wait_until_ready(
-    child: subprocess.Popen[bytes], port: int, path: str, *, log: Path, timeout_s: float
+    child: subprocess.Popen[bytes],
+    port: int,
+    path: str,
+    *,
+    log: Path,
+    timeout_s: float = READY_S,
+    tls: ssl.SSLContext | None = None,
 ) -> None:
-    """Wait until GET *path* answers 200.
+    """Wait until GET *path* answers 200, over *tls* if there is any.
 
     Raises:
         LaunchError: *child* ended, or was not ready in time.
@@ -66,7 +81,7 @@ def wait_until_ready(
     while time.monotonic() < give_up_at:
         if child.poll() is not None:
             raise LaunchError(f"ended with {child.returncode}: {tail_of(log)}")
-        if _answers(port, path):
+        if _answers(port, path, tls):
             return
         time.sleep(_POLL_S)
     raise LaunchError(f"not ready after {timeout_s:.0f} s: {tail_of(log)}")
@@ -77,8 +92,11 @@ def tail_of(log: Path, limit: int = 400) -> str:
     return " ".join(log.read_text(errors="replace").split())[-limit:]
 
 
-def _answers(port: int, path: str) -> bool:
-    connection = HTTPConnection("127.0.0.1", port, timeout=2)
+def _answers(port: int, path: str, tls: ssl.SSLContext | None) -> bool:
+    if tls is None:
+        connection = HTTPConnection("127.0.0.1", port, timeout=2)
+    else:
+        connection = HTTPSConnection("127.0.0.1", port, timeout=2, context=tls)
     try:
         connection.request("GET", path)
         return connection.getresponse().status == 200

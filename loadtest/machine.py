@@ -6,11 +6,14 @@ from pathlib import Path
 from loadtest.measure import Cores
 
 
-def machine_line(cores: Cores) -> str:
-    """The machine in one line: processor, cores used, memory, kernel, Python."""
+def machine_line(cores: Cores, python: str) -> str:
+    """The machine in one line: processor, cores used, memory, kernel, and the *python* that the
+    measured programs run on.
+    """
     return (
         f"{_processor()}, load on core {cores.load}, measured program on core {cores.proxy}, "
-        f"{_memory_gib()} GiB, Linux {platform.release()}, Python {platform.python_version()}"
+        f"{_memory_gib()} GiB, Linux {platform.release()}; "
+        f"Python programs on {python}"
     )
 
 

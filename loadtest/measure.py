@@ -17,10 +17,14 @@ _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class Cores:
-    """Where things run: the load and its upstream on one core, the measured proxy on another."""
+    """Where things run: the load and its upstream on one core, the measured proxy on another.
+
+    `allowed`: all that this program may use.
+    """
 
     load: int
     proxy: int
+    allowed: frozenset[int] = frozenset()
 
     @property
     def shared(self) -> bool:
@@ -31,14 +35,14 @@ class Cores:
 def pick_cores() -> Cores:
     """The first two cores that this program may use."""
     allowed = sorted(os.sched_getaffinity(0))
-    return Cores(load=allowed[0], proxy=allowed[1 % len(allowed)])
+    return Cores(allowed[0], allowed[1 % len(allowed)], frozenset(allowed))
 
 
 @contextmanager
-def on_core(core: int) -> Iterator[None]:
-    """Run the block on *core*. What is started within inherits it from its first instruction."""
+def on_core(*cores: int) -> Iterator[None]:
+    """Run the block on *cores*. What is started within inherits them from its first instruction."""
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
+    os.sched_setaffinity(0, cores)
     try:
         yield
     finally:
@@ -64,6 +68,12 @@ def cpu_s(root_pid: int) -> float:
         if fields := _stat_fields(pid):
             ticks += sum(int(field) for field in fields[11:15])
     return ticks / _TICKS_PER_S
+
+
+def cpu_s_of(pid: int) -> float:
+    """User and system CPU seconds of one process: all threads, none of its children."""
+    fields = _stat_fields(pid)
+    return sum(int(field) for field in fields[11:13]) / _TICKS_PER_S if fields else 0.0
 
 
 def rss_kb(root_pid: int) -> int:

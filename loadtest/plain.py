@@ -54,7 +54,7 @@ def run_plain(target: Target, *, connections: int, seconds: int) -> Load:
 
 
 def _by_wrk(target: Target, connections: int, seconds: int) -> Load:
-    url = f"http://127.0.0.1:{target.port}/v1/chat/completions"
+    url = f"{target.scheme}://127.0.0.1:{target.port}/v1/chat/completions"
     options = ["-t1", f"-c{connections}", f"-d{seconds}s", f"--timeout={_TIMEOUT_S}s"]
     done = subprocess.run(
         ["wrk", *options, "-s", str(_SCRIPT), url],
@@ -104,7 +104,7 @@ class _Caller(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._received += data
         if not self._expected:
-            self._expected = _whole_length(self._received)
+            self._expected = whole_length(self._received)
         if self._expected and len(self._received) >= self._expected:
             self._latencies_s.append(time.perf_counter() - self._started)
             self.errors += not self._received.startswith(b"HTTP/1.1 200 ")
@@ -123,7 +123,7 @@ class _Caller(asyncio.Protocol):
             self._transport.write(self._request)
 
 
-def _whole_length(received: bytes) -> int:
+def whole_length(received: bytes) -> int:
     """Bytes of the whole answer, head included; 0 while its head is not complete.
 
     A chunked answer has no length in its head: it is whole when its last chunk is here.
@@ -137,16 +137,22 @@ def _whole_length(received: bytes) -> int:
     return len(received) if received.endswith(b"\r\n0\r\n\r\n") else 0
 
 
-async def load_by_hand(target: Target, *, connections: int, seconds: float) -> Load:
+async def load_by_hand(
+    target: Target, *, connections: int, seconds: float, body: bytes | None = None
+) -> Load:
     """The same as wrk does, by a client of our own that costs some three times as much."""
     loop = asyncio.get_running_loop()
     latencies_s: list[float] = []
-    request = target.request(chat_body(target.model))
+    request = target.request(body or chat_body(target.model))
     callers: list[_Caller] = []
     started = time.perf_counter()
     for _ in range(connections):
         _, caller = await loop.create_connection(
-            lambda: _Caller(request, latencies_s), "127.0.0.1", target.port
+            lambda: _Caller(request, latencies_s),
+            "127.0.0.1",
+            target.port,
+            ssl=target.tls,
+            server_hostname=target.server_name,
         )
         callers.append(caller)
     await asyncio.sleep(seconds)

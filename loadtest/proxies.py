@@ -4,64 +4,20 @@ Every one gets the same work: one worker on one core, one upstream, connections 
 log of requests to a terminal. What they do for a request differs; `docs/benchmarks.md` says how.
 """
 
-import json
 import secrets
-import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Final
 
-from loadtest.configs import Config, envoy_config, litellm_config, pointsman_config
+from loadtest.configs import envoy_config, litellm_config
 from loadtest.environments import environment, file_in
-from loadtest.launch import LaunchError, free_port, running, wait_until_ready
-from loadtest.measure import Cores
+from loadtest.gateway import pointsman
+from loadtest.launch import free_port, running, wait_until_ready
+from loadtest.stage import ROOT, Stage, Starter
 from loadtest.target import Target
 
-_ROOT: Final = Path(__file__).parent.parent
-_READY_S: Final = 30.0
 _LITELLM_READY_S: Final = 180.0
-_KEY_TIMEOUT_S: Final = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """Where a row is started: in front of which upstream, on which cores, its files where."""
-
-    upstream: Target
-    cores: Cores
-    folder: Path
-
-    def log(self, name: str) -> Path:
-        """Where the program *name* writes what it has to say."""
-        return self.folder / f"{name}.log"
-
-    def write(self, name: str, config: Config) -> Path:
-        """Keep *config* as a file; returns its path."""
-        path = self.folder / f"{name}.json"
-        path.write_text(json.dumps(config, indent=1))
-        return path
-
-
-Starter = Callable[[Stage], AbstractContextManager[Target]]
-
-
-@contextmanager
-def upstream(cores: Cores, folder: Path) -> Iterator[Target]:
-    """The scripted upstream on the load's core.
-
-    Raises:
-        LaunchError: it did not come up.
-    """
-    port, log = free_port(), folder / "upstream.log"
-    command = [sys.executable, "-m", "loadtest.upstream", str(port)]
-    with running(command, core=cores.load, cwd=_ROOT, log=log, variables={}) as child:
-        wait_until_ready(child, port, "/v1/models", log=log, timeout_s=_READY_S)
-        yield Target("direct", port, "none", "bench-model", child.pid)
 
 
 @contextmanager
@@ -79,27 +35,29 @@ def envoy(stage: Stage) -> Iterator[Target]:
         LaunchError: it did not come up.
     """
     binary = file_in(environment("envoy"), "envoy/_bin/envoy")
-    port, log = free_port(), stage.log("envoy")
-    config = stage.write("envoy", envoy_config(port, stage.upstream.port))
+    name, grounds = f"envoy{stage.suffix}", stage.grounds
+    port, log = free_port(), grounds.log(name)
+    config = grounds.write(name, envoy_config(port, stage.upstream.port, stage.ca))
     command = [str(binary), "--config-path", str(config), "--concurrency", "1"]
     command += ["--disable-hot-restart", "--log-level", "error"]
-    core = stage.cores.proxy
-    with running(command, core=core, cwd=stage.folder, log=log, variables={}) as child:
-        wait_until_ready(child, port, "/v1/models", log=log, timeout_s=_READY_S)
-        yield Target("envoy", port, "none", "bench-model", child.pid)
+    with running(command, cores=[grounds.cores.proxy], cwd=grounds.folder, log=log) as child:
+        wait_until_ready(child, port, "/v1/models", log=log)
+        yield Target(name, port, "none", "bench-model", child.pid)
 
 
 @contextmanager
 def litellm(stage: Stage) -> Iterator[Target]:
-    """LiteLLM's proxy with its one master key, without a database or callbacks.
+    """LiteLLM's proxy with its one master key, without a database or callbacks, on the same
+    Python as the gateway.
 
     Raises:
         UnavailableError: its packages cannot be had here.
         LaunchError: it did not come up.
     """
-    root = environment("litellm")
-    port, log, key = free_port(), stage.log("litellm"), f"sk-{secrets.token_hex(16)}"
-    config = stage.write("litellm", litellm_config(stage.upstream.port, key))
+    grounds = stage.grounds
+    root = environment("litellm", base=grounds.pythons.base)
+    port, log, key = free_port(), grounds.log("litellm"), f"sk-{secrets.token_hex(16)}"
+    config = grounds.write("litellm", litellm_config(stage.upstream.port, key))
     command = [str(root / "bin" / "litellm"), "--config", str(config), "--host", "127.0.0.1"]
     command += ["--port", str(port), "--num_workers", "1", "--telemetry", "False"]
     variables = {
@@ -108,8 +66,8 @@ def litellm(stage: Stage) -> Iterator[Target]:
         "LITELLM_LOG": "ERROR",
         "LITELLM_MODE": "PRODUCTION",
     }
-    core = stage.cores.proxy
-    with running(command, core=core, cwd=stage.folder, log=log, variables=variables) as child:
+    cores = [grounds.cores.proxy]
+    with running(command, cores=cores, cwd=grounds.folder, log=log, variables=variables) as child:
         ready = "/health/liveliness"
         wait_until_ready(child, port, ready, log=log, timeout_s=_LITELLM_READY_S)
         # Found by holding 1,000: 500 answered, the rest waited for as long as we did.
@@ -117,61 +75,38 @@ def litellm(stage: Stage) -> Iterator[Target]:
 
 
 @contextmanager
-def pointsman(stage: Stage) -> Iterator[Target]:
-    """This gateway as it is served: real keys, a route of two targets, log lines, metrics.
+def floor(stage: Stage) -> Iterator[Target]:
+    """The least that an aiohttp server before a lean upstream connection can cost.
 
     Raises:
-        LaunchError: it, its Redis or its key could not be had.
+        LaunchError: it did not come up.
     """
-    port, log = free_port(), stage.log("pointsman")
-    with _redis(stage) as socket_path:
-        pepper = stage.folder / "pepper"
-        pepper.write_text(secrets.token_urlsafe(48))
-        config = stage.write(
-            "pointsman", pointsman_config(port, stage.upstream.port, socket_path, pepper)
-        )
-        token = _new_key(config)
-        command = [sys.executable, "-m", "proxy", "serve", "--config", str(config)]
-        core = stage.cores.proxy
-        with running(command, core=core, cwd=_ROOT, log=log, variables={}) as child:
-            wait_until_ready(child, port, "/readyz", log=log, timeout_s=_READY_S)
-            yield Target("pointsman", port, token, "bench", child.pid)
-
-
-PROXIES: Final[Mapping[str, Starter]] = MappingProxyType(
-    {"direct": direct, "envoy": envoy, "litellm": litellm, "pointsman": pointsman}
-)
-"""Rows in the order in which each round measures them."""
+    with _floor(stage, "floor", str(stage.upstream.port)) as target:
+        yield target
 
 
 @contextmanager
-def _redis(stage: Stage) -> Iterator[Path]:
-    """A Redis on a unix socket, on the load's core: shared state is no part of a worker's cost."""
-    # The one beside our Python comes with the project's own packages; a system's may be any.
-    beside = Path(sys.executable).with_name("redis-server")
-    server = str(beside) if beside.exists() else shutil.which("redis-server")
-    server = server or shutil.which("valkey-server")
-    if server is None:
-        raise LaunchError("no redis-server beside Python or on the PATH")
-    socket_path = stage.folder / "redis.sock"
-    command = [server, "--port", "0", "--unixsocket", str(socket_path), "--save", ""]
-    log = stage.log("redis")
-    core = stage.cores.load
-    with running(command, core=core, cwd=stage.folder, log=log, variables={}):
-        yield socket_path
+def bare(stage: Stage) -> Iterator[Target]:
+    """An aiohttp server that answers from memory.
+
+    Raises:
+        LaunchError: it did not come up.
+    """
+    with _floor(stage, "bare", "0") as target:
+        yield target
 
 
-def _new_key(config: Path) -> str:
-    command = [sys.executable, "-m", "proxy", "keys", "create", "--config", str(config)]
-    done = subprocess.run(
-        [*command, "--tenant", "bench", "--name", "bench"],
-        cwd=_ROOT,
-        capture_output=True,
-        text=True,
-        timeout=_KEY_TIMEOUT_S,
-        check=False,
-    )
-    token = next((word for word in done.stdout.split() if word.startswith("pm_")), None)
-    if token is None:
-        raise LaunchError(f"no key was made: {' '.join((done.stderr or done.stdout).split())}")
-    return token
+@contextmanager
+def _floor(stage: Stage, name: str, upstream_port: str) -> Iterator[Target]:
+    grounds = stage.grounds
+    port, log = free_port(), grounds.log(name)
+    command = [str(grounds.pythons.ours), "-m", "loadtest.floor", str(port), upstream_port]
+    with running(command, cores=[grounds.cores.proxy], cwd=ROOT, log=log) as child:
+        wait_until_ready(child, port, "/readyz", log=log)
+        yield Target(name, port, "none", "bench-model", child.pid)
+
+
+PROXIES: Final[Mapping[str, Starter]] = MappingProxyType(
+    {"direct": direct, "envoy": envoy, "litellm": litellm, "pointsman": pointsman, "floor": floor}
+)
+"""Rows in the order in which each round measures them."""

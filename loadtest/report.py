@@ -1,135 +1,106 @@
-"""What a run says: tables, bars, the page and the file for machines. Pure but for two writes."""
+"""What a run says: tables, the page and the files for machines. Pure but for the writes."""
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from loadtest.rows import OURS, RIVAL, YARDSTICK, Row, ratio
+from loadtest.rows import TLS, YARDSTICK, Row, ratio
+from loadtest.sheet import Sheet, aligned, number
 
-BEGIN: Final = "<!-- bench:begin (written by make bench) -->"
-END: Final = "<!-- bench:end -->"
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """A promise of this version: *ours* against *other*, by one figure.
-
-    `at_most`: our figure over the other's may not exceed it. `at_least`: the other's over ours
-    must reach it. One of the two is set.
-    """
-
-    other: str
-    figure: str
-    words: str
-    at_most: float | None = None
-    at_least: float | None = None
-
-
-BARS: Final = (
-    Bar(YARDSTICK, "cpu_us_per_call", "CPU per plain call", at_most=5.0),
-    Bar(YARDSTICK, "cpu_us_per_chunk", "CPU per relayed chunk", at_most=2.2),
-    Bar(RIVAL, "cpu_us_per_call", "CPU per plain call", at_least=30.0),
+BENCH: Final = ("<!-- bench:begin (written by make bench) -->", "<!-- bench:end -->")
+SOAK: Final = (
+    '<!-- soak:begin (written by make bench ARGS="--soak 600") -->',
+    "<!-- soak:end -->",
 )
 
 _Cell = Callable[[Row], str]
 
 
 def tables(rows: Sequence[Row]) -> str:
-    """Both tables, in Markdown that is aligned for a terminal too."""
-    yardstick = _row_of(rows, YARDSTICK)
+    """The tables of plain calls, concurrency and streams, in Markdown that is aligned for a
+    terminal too. A table that has no figure is left out.
+    """
     plain: list[tuple[str, _Cell]] = [
         ("plain calls", lambda row: row.proxy),
-        ("requests/s", lambda row: _number(row.requests_per_s)),
-        ("p50 ms", lambda row: _number(row.p50_ms)),
-        ("p99 ms", lambda row: _number(row.p99_ms)),
-        ("added p50", lambda row: _number(row.added_p50_ms)),
-        ("added p99", lambda row: _number(row.added_p99_ms)),
-        ("CPU µs/call", lambda row: _number(row.cpu_us_per_call)),
-        ("x Envoy", lambda row: _times(ratio(row, yardstick, "cpu_us_per_call"))),
-        ("at rest MB", lambda row: _number(row.rss_mb)),
+        ("requests/s", lambda row: number(row.requests_per_s)),
+        ("p50 ms", lambda row: number(row.p50_ms)),
+        ("p99 ms", lambda row: number(row.p99_ms)),
+        ("added p50", lambda row: number(row.added_p50_ms)),
+        ("added p99", lambda row: number(row.added_p99_ms)),
+        ("at rest MB", lambda row: number(row.rss_mb)),
         ("errors", lambda row: "-" if row.errors is None else str(row.errors)),
+    ]
+    concurrency: list[tuple[str, _Cell]] = [
+        ("CPU µs/call, connections", lambda row: row.proxy),
+        *_beside_envoy(rows, "1", "cpu_us_per_call_at_1"),
+        *_beside_envoy(rows, "8", "cpu_us_per_call_at_8"),
+        *_beside_envoy(rows, "32", "cpu_us_per_call"),
     ]
     streams: list[tuple[str, _Cell]] = [
         ("streams", lambda row: row.proxy),
-        ("CPU µs/chunk", lambda row: _number(row.cpu_us_per_chunk)),
-        ("x Envoy", lambda row: _times(ratio(row, yardstick, "cpu_us_per_chunk"))),
-        ("first token ms", lambda row: _number(row.first_token_ms)),
-        ("gap p99 ms", lambda row: _number(row.gap_p99_ms)),
+        *_beside_envoy(rows, "CPU µs/chunk", "cpu_us_per_chunk"),
+        ("first token ms", lambda row: number(row.first_token_ms)),
+        ("gap p99 ms", lambda row: number(row.gap_p99_ms)),
         ("core busy", lambda row: _percent(row.core_busy)),
-        ("KB/open stream", lambda row: _number(row.rss_kb_per_stream)),
+        ("KB/open stream", lambda row: number(row.rss_kb_per_stream)),
     ]
+    called = [row for row in rows if row.cpu_us_per_call is not None]
+    streamed = [row for row in rows if row.cpu_us_per_chunk is not None]
+    measured = [row for row in rows if row in called or row.rss_mb is not None]
     notes = [f"{row.proxy}: {row.note}" for row in rows if row.note]
-    return "\n\n".join([_table(plain, rows), _table(streams, rows), *notes])
+    shown = ((plain, measured), (concurrency, called), (streams, streamed))
+    return "\n\n".join([*(_table(columns, some) for columns, some in shown if some), *notes])
 
 
-def verdicts(rows: Sequence[Row]) -> list[str]:
-    """One line for each bar: met, missed, or not measured."""
-    ours = _row_of(rows, OURS)
-    return [_verdict(bar, ours, _row_of(rows, bar.other)) for bar in BARS]
-
-
-def page_with(page: str, section: str) -> str:
-    """*page* with what stands between its markers replaced; the prose around them stays.
+def page_with(page: str, section: str, marks: tuple[str, str] = BENCH) -> str:
+    """*page* with what stands between its *marks* replaced; the prose around them stays.
 
     Raises:
         ValueError: the markers are not there, once each and in order.
     """
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end or BEGIN in after or END in before + after:
+    begin, end = marks
+    before, found, rest = page.partition(begin)
+    _, found_end, after = rest.partition(end)
+    if not found or not found_end or begin in after or end in before + after:
         raise ValueError("docs/benchmarks.md lacks its two markers")
-    return f"{before}{BEGIN}\n\n{section.strip()}\n\n{END}{after}"
+    return f"{before}{begin}\n\n{section.strip()}\n\n{end}{after}"
 
 
-def write_results(path: Path, rows: Sequence[Row]) -> None:
-    """Keep *rows* for machines: a JSON list, null where nothing was measured."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps([row.as_json() for row in rows], indent=2) + "\n")
+def write_results(folder: Path, rows: Sequence[Row], sheets: Mapping[str, Sheet]) -> None:
+    """Keep *rows* for machines in `latest.json` (none: as it was), a JSON list, null where nothing
+    was measured; each of *sheets* in a file of its name.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if rows:
+        _write(folder / "latest.json", [row.as_json() for row in rows])
+    for name, sheet in sheets.items():
+        _write(folder / f"{name}.json", sheet.as_json())
 
 
-def write_page(path: Path, section: str) -> None:
-    """Put *section* between the markers of the page at *path*."""
-    path.write_text(page_with(path.read_text(), section))
+def write_page(path: Path, section: str, marks: tuple[str, str] = BENCH) -> None:
+    """Put *section* between the *marks* of the page at *path*."""
+    path.write_text(page_with(path.read_text(), section, marks))
 
 
-def _row_of(rows: Sequence[Row], name: str) -> Row | None:
-    return next((row for row in rows if row.proxy == name), None)
+def _write(path: Path, content: object) -> None:
+    path.write_text(json.dumps(content, indent=2) + "\n")
 
 
-def _verdict(bar: Bar, ours: Row | None, other: Row | None) -> str:
-    if bar.at_most is not None:
-        found, promise = ratio(ours, other, bar.figure), f"<= {bar.at_most:g} x {bar.other}"
-        met = found is not None and found <= bar.at_most
-    else:
-        found = ratio(other, ours, bar.figure)
-        promise = f"at least {bar.at_least:g} x cheaper than {bar.other}"
-        met = found is not None and bar.at_least is not None and found >= bar.at_least
-    if found is None:
-        return f"{bar.words} {promise}: not measured"
-    return f"{bar.words} {promise}: {found:.3g} x, {'met' if met else 'MISSED'}"
+def _beside_envoy(rows: Sequence[Row], name: str, figure: str) -> list[tuple[str, _Cell]]:
+    """The column of *figure*, and how many times Envoy's it is, with TLS where both speak it."""
+    by_name = {row.proxy: row for row in rows}
+
+    def times(row: Row) -> str:
+        yardstick = YARDSTICK + (TLS if row.proxy.endswith(TLS) else "")
+        return _times(ratio(row, by_name.get(yardstick), figure))
+
+    return [(name, lambda row: number(getattr(row, figure))), ("x Envoy", times)]
 
 
 def _table(columns: Sequence[tuple[str, _Cell]], rows: Sequence[Row]) -> str:
-    lines = [[name for name, _ in columns]]
-    lines += [[cell(row) for _, cell in columns] for row in rows]
-    widths = [max(len(line[at]) for line in lines) for at in range(len(columns))]
-    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-    lines.insert(1, rule)
-    return "\n".join(_line(line, widths) for line in lines)
-
-
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    first = cells[0].ljust(widths[0])
-    rest = (cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True))
-    return "| " + " | ".join((first, *rest)) + " |"
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    names = [name for name, _ in columns]
+    return aligned([names, *([cell(row) for _, cell in columns] for row in rows)])
 
 
 def _times(value: float | None) -> str:

@@ -6,16 +6,16 @@ judged after its end, since client and upstream share the core beside the measur
 
 import asyncio
 import time
+from array import array
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final, cast
 
-from loadtest.answers import CHUNK_GAP_MS, CHUNKS, HELD_CHUNKS, MARKER, STREAM_BODY, chat_body
+from loadtest.answers import HELD_CHUNKS, HOLD_FLAG, MARKER, SHORT, Script, chat_body
 from loadtest.target import Target
 
 _END: Final = b"0\r\n\r\n"
-_RAMP_S: Final = CHUNKS * CHUNK_GAP_MS / 1e3
 _PAUSE_AFTER_ERROR_S: Final = 0.1
 
 
@@ -27,8 +27,8 @@ class Tally:
     chunks: int = 0
     errors: int = 0
     reads: int = 0
-    first_token_s: list[float] = field(default_factory=list)
-    gaps_s: list[float] = field(default_factory=list)
+    first_token_s: "array[float]" = field(default_factory=lambda: array("d"))
+    gaps_s: "array[float]" = field(default_factory=lambda: array("d"))
 
 
 class StreamError(Exception):
@@ -105,60 +105,76 @@ class _Reader(asyncio.Protocol):
         return data.endswith(_END) or not self._parts[0].startswith(b"HTTP/1.1 200 ")
 
 
-async def run_streams(target: Target, *, at_once: int, seconds: float, patience_s: float) -> Tally:
+async def run_streams(
+    target: Target, *, at_once: int, seconds: float, patience_s: float, script: Script = SHORT
+) -> Tally:
     """Keep *at_once* streams open for *seconds*, then let those under way finish.
 
     The openings are spread evenly over the length of one stream. What has not ended
     *patience_s* after that is dropped and counted as an error.
     """
     tally = Tally()
-    stop_at = time.perf_counter() + _RAMP_S + seconds
+    ramp_s = script.length_s
+    slots = _Slots(target, tally, script, time.perf_counter() + ramp_s + seconds)
     with suppress(TimeoutError):
-        async with asyncio.timeout(_RAMP_S + seconds + patience_s), asyncio.TaskGroup() as slots:
+        async with asyncio.timeout(ramp_s + seconds + patience_s), asyncio.TaskGroup() as group:
             for index in range(at_once):
-                slots.create_task(_slot(target, tally, _RAMP_S * index / at_once, stop_at))
+                group.create_task(slots.keep_one(ramp_s * index / at_once))
     return tally
 
 
-async def _slot(target: Target, tally: Tally, delay_s: float, stop_at: float) -> None:
-    request = target.request(chat_body(target.model, stream=True))
-    reader: _Reader | None = None
-    await asyncio.sleep(delay_s)
-    try:
-        while time.perf_counter() < stop_at:
-            try:
-                reader = reader or await _connect(target, tally)
-                _judge(await reader.ask(request), target, tally)
-            except (OSError, StreamError):
-                tally.errors += 1
-                reader = None
-                await asyncio.sleep(_PAUSE_AFTER_ERROR_S)
-    except asyncio.CancelledError:
-        tally.errors += 1
-        raise
-    finally:
-        if reader is not None:
-            reader.close()
+@dataclass(frozen=True, slots=True)
+class _Slots:
+    """Streams to *target* one after the other, counted in *tally*, until *stop_at*."""
+
+    target: Target
+    tally: Tally
+    script: Script
+    stop_at: float
+
+    async def keep_one(self, delay_s: float) -> None:
+        """Keep one stream open, from *delay_s* on."""
+        target, tally = self.target, self.tally
+        request = target.request(chat_body(target.model, stream=True, ask=self.script.ask))
+        reader: _Reader | None = None
+        await asyncio.sleep(delay_s)
+        try:
+            while time.perf_counter() < self.stop_at:
+                try:
+                    reader = reader or await _connect(target, tally)
+                    self._judge(await reader.ask(request))
+                except (OSError, StreamError):
+                    tally.errors += 1
+                    reader = None
+                    await asyncio.sleep(_PAUSE_AFTER_ERROR_S)
+        except asyncio.CancelledError:
+            tally.errors += 1
+            raise
+        finally:
+            if reader is not None:
+                reader.close()
+
+    def _judge(self, answer: bytes) -> None:
+        body, script, tally = body_of(answer), self.script, self.tally
+        if self.target.exact:
+            whole = body == script.body
+        else:
+            whole = body.count(MARKER) == script.chunks and body.rstrip().endswith(b"data: [DONE]")
+        tally.streams += whole
+        tally.chunks += script.chunks if whole else body.count(MARKER)
+        if not whole:
+            raise StreamError("the answer is not what the upstream sent")
 
 
 async def _connect(target: Target, tally: Tally) -> _Reader:
     _, reader = await asyncio.get_running_loop().create_connection(
-        lambda: _Reader(tally), "127.0.0.1", target.port
+        lambda: _Reader(tally),
+        "127.0.0.1",
+        target.port,
+        ssl=target.tls,
+        server_hostname=target.server_name,
     )
     return reader
-
-
-def _judge(answer: bytes, target: Target, tally: Tally) -> None:
-    body = body_of(answer)
-    whole = body == STREAM_BODY if target.exact else _has_all_events(body)
-    tally.streams += whole
-    tally.chunks += CHUNKS if whole else body.count(MARKER)
-    if not whole:
-        raise StreamError("the answer is not what the upstream sent")
-
-
-def _has_all_events(body: bytes) -> bool:
-    return body.count(MARKER) == CHUNKS and body.rstrip().endswith(b"data: [DONE]")
 
 
 def body_of(answer: bytes) -> bytes:
@@ -186,7 +202,7 @@ async def held_streams(target: Target, count: int, *, patience_s: float) -> Asyn
     Those that did not get that far within *patience_s* are counted as errors.
     """
     tally = Tally()
-    request = target.request(chat_body(target.model, stream=True, hold=True))
+    request = target.request(chat_body(target.model, stream=True, ask=HOLD_FLAG.decode()))
     readers: list[_Reader] = []
     try:
         for _ in range(count):

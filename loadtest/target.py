@@ -1,6 +1,7 @@
 """What the load is sent to, and how a request to it looks on the wire. Pure."""
 
-from dataclasses import dataclass
+import ssl
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -9,7 +10,8 @@ class Target:
 
     `root_pid` is the top of its tree of operating-system processes. `exact` says that a stream
     must come through byte for byte; otherwise its events are counted. `most_streams` is how
-    many it carries at once before it lets further ones wait.
+    many it carries at once before it lets further ones wait. `tls`: what its own clients speak
+    TLS with, None for plain TCP.
     """
 
     name: str
@@ -19,6 +21,17 @@ class Target:
     root_pid: int
     exact: bool = True
     most_streams: int = 1 << 16
+    tls: ssl.SSLContext | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def scheme(self) -> str:
+        """Of its URL."""
+        return "http" if self.tls is None else "https"
+
+    @property
+    def server_name(self) -> str | None:
+        """The name that its certificate must be for; None without TLS."""
+        return None if self.tls is None else "localhost"
 
     def request(self, body: bytes) -> bytes:
         """The bytes of one chat request with *body*."""

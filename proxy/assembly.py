@@ -33,6 +33,7 @@ from proxy.server.runner import GatewayRunner
 from proxy.server.tls import TlsFiles
 from proxy.state.answers import Answers
 from proxy.state.board import Board
+from proxy.state.call_caps import CallCaps
 from proxy.state.connection import Connection, StateUnavailableError, address_of, check_server
 from proxy.state.keyring import KeyRing, RingHooks
 from proxy.state.prices import FetchFailedError, PriceKeeper, PriceStore, Schedule
@@ -153,9 +154,9 @@ async def gateway_parts(
         board = Board(clock.now)
         hash_key = secrets.pepper.derived("scopes")
         snapshots = _start_snapshots(running, config, secrets, supervisor, metrics, board)
-        answers, tool_calls = Answers(clock.now), ToolCallOrigins()
+        answers, tool_calls, call_caps = Answers(clock.now), ToolCallOrigins(), CallCaps()
         recorder = LogRecorder(lines, console=log.for_people)
-        learn = Lessons(board, tool_calls, answers).learn
+        learn = Lessons(board, tool_calls, answers, call_caps).learn
         caps = Caps(limits.max_body_bytes, limits.max_json_depth)
         providers = _start_providers(running, config.snapshot, secrets)
         pipeline = Pipeline(
@@ -164,7 +165,7 @@ async def gateway_parts(
             books=Books(recorder, metrics, clock, learn),
             steps=Steps(
                 Understanding(tool_calls, clock, hash_key),
-                Planner(answers, caps),
+                Planner(answers, call_caps, caps),
                 Executor(providers, board, clock, Deadlines()),
             ),
             caps=caps,

@@ -91,6 +91,10 @@ class Watch:
         if ours and kind is not None and issubclass(kind, asyncio.CancelledError):
             raise TimeoutError from error
 
+    def within(self, seconds: float) -> "Watch":
+        """A second watch, for a part of the block: bounds it to *seconds* from now."""
+        return self._deadlines.until(LoopSeconds(self._loop.time() + seconds))
+
     def move(self, after_s: float, at_most: LoopSeconds) -> None:
         """Put the deadline *after_s* from now, but not beyond *at_most*."""
         deadline = min(self._loop.time() + after_s, at_most)

@@ -132,6 +132,12 @@ CATALOGUE: Final[dict[str, ErrorKind]] = {
     "policy_refused": _gateway(
         403, "The operators' rules refuse this request ({rule}): {reason}.", may_retry=False
     ),
+    "not_redactable": _gateway(
+        413,
+        "The operators' rules take sensitive text out of this request, and only {limit} bytes of a "
+        "request's text are read for that. Send less.",
+        may_retry=False,
+    ),
     "no_target_now": _gateway(
         503,
         "No target of the route '{route}' can serve this request right now: {reasons}. Try again.",

@@ -81,7 +81,7 @@ class Pipeline:
             entry.decision = decide(asked.facts, snapshot)  # 4 routing/decide
             plan = await self._planner.plan(asked, entry.decision, snapshot)  # 4 execution/plan
             entry.decision, entry.request = plan.decision, plan.request
-            entry.keep_as = plan.keep_as
+            entry.keep_as, entry.held = plan.keep_as, plan.held
             if plan.ready is not None:
                 _tell(plan, plan.ready, exchange, entry)
                 return

@@ -57,8 +57,10 @@ class Push(Protocol):
     def paused(self) -> bool:
         """Whether the reader is behind; the pusher then awaits `writable` before the next write."""
 
-    def write(self, data: bytes) -> None:
-        """Take *data* (never empty). Never blocks; memory is bounded by honouring `paused`."""
+    def write(self, data: bytes) -> bool:
+        """Take *data* (never empty); whether more may follow at once. If not, `closed` or
+        `paused` says why. Never blocks; memory is bounded by honouring that.
+        """
 
     async def writable(self) -> bool:
         """Wait until the reader has caught up; False when it made no progress for too long."""
@@ -239,6 +241,19 @@ class HealthBoard(Protocol):
 
     def limits_left(self, target_id: str, share: float) -> None:
         """The provider says that *share*, in [0, 1], of the target's limits is left."""
+
+
+class CallCaps(Protocol):
+    """How many calls capped scopes have made. None of it blocks."""
+
+    def allows(self, key: str, limit: int) -> bool:
+        """Whether one more call of *key* stays within *limit*."""
+
+    def hold(self, keys: Iterable[str]) -> None:
+        """Count one call for each of *keys*, before it is made."""
+
+    def release(self, keys: Iterable[str]) -> None:
+        """Take that back: none was made, nor billed."""
 
 
 class ToolCalls(Protocol):

@@ -156,11 +156,12 @@ class FakeSink:
         assert self.head is None, "a head goes out once"
         self.head = head
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes) -> bool:
         assert data, "nothing is never written"
         self._writes += 1
         if not self.closed:
             self.written += data
+        return not (self.closed or self.paused)
 
     async def writable(self) -> bool:
         self.paused = False

@@ -13,7 +13,9 @@ from proxy.units import NanoUsd
 
 
 class Reason(StrEnum):
-    """Why a target was left out. POLICY: a rule's demand; REFUSED: a rule refused the request."""
+    """Why a target was left out. POLICY: a rule's demand; REFUSED: a rule refused the request;
+    CAP_SPENT: a scope has made the premium calls that a rule allows it.
+    """
 
     WRONG_ENDPOINT = "wrong_endpoint"
     OTHER_EMBEDDING_SPACE = "other_embedding_space"
@@ -25,6 +27,7 @@ class Reason(StrEnum):
     COST_ABOVE_BOUND = "cost_above_bound"
     TOO_SLOW = "too_slow"
     BREAKER_OPEN = "breaker_open"
+    CAP_SPENT = "cap_spent"
 
 
 class Rejection(NamedTuple):

@@ -8,13 +8,14 @@ from typing import Final
 
 import orjson
 
+from proxy.domain.catalog import Tier
 from proxy.domain.labels import OutputType
 from proxy.domain.outcome import Ending
 from proxy.domain.record import Record
 from proxy.domain.usage import Evidence
 from proxy.execution.opening import Opening
 from proxy.execution.settle import Entry
-from proxy.ports import AnswerCache, Answered, HealthBoard, KeptAnswer, ToolCalls
+from proxy.ports import AnswerCache, Answered, CallCaps, HealthBoard, KeptAnswer, ToolCalls
 
 CHECKED_BYTES: Final = 64 * 1024
 """Up to this size a plain answer that should be JSON is checked for being so."""
@@ -25,13 +26,22 @@ _BROKE: Final = frozenset({Ending.UPSTREAM_CUT, Ending.UPSTREAM_STALLED, Ending.
 class Lessons:
     """Learns from requests that ended. One for a process."""
 
-    def __init__(self, health: HealthBoard, tool_calls: ToolCalls, cache: AnswerCache) -> None:
+    def __init__(
+        self,
+        health: HealthBoard,
+        tool_calls: ToolCalls,
+        cache: AnswerCache,
+        call_caps: CallCaps,
+    ) -> None:
         self._health = health
         self._tool_calls = tool_calls
         self._cache = cache
+        self._call_caps = call_caps
 
     def learn(self, entry: Entry, record: Record) -> None:
         """Take what the request of *entry* teaches; *record* is what it left behind."""
+        if entry.held and not _called_premium(entry):
+            self._call_caps.release(entry.held)
         opening, facts = entry.opening, entry.facts
         if opening is None or facts is None:
             return
@@ -61,6 +71,18 @@ class Lessons:
             self._tool_calls.issued(opening.tap.calls, opening.call.target.provider.id)
         if entry.keep_as is not None and opening.whole:
             self._cache.keep(entry.keep_as, KeptAnswer(opening.call.target.id, opening.prefix))
+
+
+def _called_premium(entry: Entry) -> bool:
+    """Whether a premium target answered, or may have worked and charge for it."""
+    assert entry.decision is not None
+    premium = {
+        each.target.id for each in entry.decision.ranking if each.target.tier is Tier.PREMIUM
+    }
+    return any(
+        attempt.target_id in premium and (attempt.failure is None or attempt.maybe_billed)
+        for attempt in entry.attempts
+    )
 
 
 def _writing_ms(record: Record) -> float:

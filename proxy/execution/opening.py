@@ -5,7 +5,6 @@ held, for at most COMMENT_HOLD_S and COMMENT_HOLD_BYTES. A plain answer is buffe
 PLAIN_BUFFER_BYTES. Until then the attempt may still fail over to another target.
 """
 
-import asyncio
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -116,7 +115,7 @@ async def open_answer(reply: Reply, call: Call, watch: Watch) -> Opening | Failu
     """
     try:
         if call.request.stream:
-            result = await _open_stream(reply, call)
+            result = await _open_stream(reply, call, watch)
         else:
             result = await _open_plain(reply, call, watch)
     except BaseException:
@@ -128,7 +127,7 @@ async def open_answer(reply: Reply, call: Call, watch: Watch) -> Opening | Failu
     return result
 
 
-async def _open_stream(reply: Reply, call: Call) -> Opening | FailureKind:
+async def _open_stream(reply: Reply, call: Call, watch: Watch) -> Opening | FailureKind:
     if reply.content_type != "text/event-stream":
         return FailureKind.BAD_REPLY
     request = call.request
@@ -137,7 +136,7 @@ async def _open_stream(reply: Reply, call: Call) -> Opening | FailureKind:
     )
     held = bytearray()
     try:
-        async with asyncio.timeout(COMMENT_HOLD_S):
+        with watch.within(COMMENT_HOLD_S):
             failure = await _read_first_event(reply, tap, held)
     except TimeoutError:
         failure = await _read_anything(reply, tap, held)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from proxy.domain.catalog import Endpoint
 from proxy.domain.classing import ClassifyRules
-from proxy.domain.decision import Decision
+from proxy.domain.decision import Decision, Reason, Rejection
 from proxy.domain.facts import Facts
 from proxy.domain.findings import Findings
 from proxy.domain.reading import Reading
@@ -17,7 +17,8 @@ from proxy.domain.request import Request
 from proxy.domain.snapshot import Snapshot
 from proxy.errors import GatewayError
 from proxy.execution.scan import scanned
-from proxy.ports import AnswerCache
+from proxy.ports import AnswerCache, CallCaps
+from proxy.routing.bids import bids_of
 from proxy.routing.degrade import FromCache, Proceed, Refuse, Say, Shorten, step_down
 from proxy.wire.clamp import clamped
 from proxy.wire.limits import Caps
@@ -44,7 +45,8 @@ class Asked:
 class Plan:
     """Send *request* as *decision* ranks its targets; or answer with *ready*, which is whole and
     needs no provider: `kept_from` is the target that once gave it, None where it is a message.
-    `keep_as`: a rule allows to keep the answer, under that key.
+    `keep_as`: a rule allows to keep the answer, under that key. `held`: the caps on premium calls
+    that one call was counted in; it is given back where no premium target was called.
     """
 
     decision: Decision
@@ -52,13 +54,15 @@ class Plan:
     ready: bytes | None = field(default=None, repr=False)
     kept_from: str | None = None
     keep_as: bytes | None = field(default=None, repr=False)
+    held: tuple[str, ...] = ()
 
 
 class Planner:
     """Makes plans. One for a process."""
 
-    def __init__(self, cache: AnswerCache, caps: Caps) -> None:
+    def __init__(self, cache: AnswerCache, call_caps: CallCaps, caps: Caps) -> None:
         self._cache = cache
+        self._call_caps = call_caps
         self._caps = caps
 
     async def plan(self, asked: Asked, decision: Decision, snapshot: Snapshot) -> Plan:
@@ -67,6 +71,8 @@ class Planner:
         Raises:
             GatewayError: a rule refuses it, or nothing that may answer is left.
         """
+        if decision.ruling.premium_caps:
+            decision = self._within_caps(decision, asked.facts)
         if decision.ranking:
             plan = Plan(decision, asked.request)
         else:
@@ -75,7 +81,26 @@ class Planner:
             if plan.decision.ruling.caching_allowed and not asked.request.stream:
                 plan.keep_as = self._key_of(asked)
             plan.request = await self._as_sent(plan, asked, snapshot.classing)
+            plan.held = caps_of(plan.decision, asked.facts)
+            self._call_caps.hold(plan.held)
         return plan
+
+    def _within_caps(self, decision: Decision, facts: Facts) -> Decision:
+        """*decision* without the premium targets whose caps are spent."""
+        spent = {
+            bid.target_id: purse.key.split("/")[1]  # the rule that caps it
+            for bid in bids_of(decision, facts, (), hard=False)
+            for purse in bid.purses
+            if not self._call_caps.allows(purse.key, purse.limit)
+        }
+        if not spent:
+            return decision
+        rejected = tuple(
+            Rejection(target_id, Reason.CAP_SPENT, "premium calls of its scope", rule)
+            for target_id, rule in spent.items()
+        )
+        left = tuple(each for each in decision.ranking if each.target.id not in spent)
+        return decision._replace(ranking=left, rejected=decision.rejected + rejected)
 
     def _key_of(self, asked: Asked) -> bytes:
         request = asked.request
@@ -117,3 +142,11 @@ class Planner:
         if most is not None and request.endpoint is not Endpoint.EMBEDDINGS:
             request = parse(request.endpoint, clamped(request, most), self._caps)
         return request
+
+
+def caps_of(decision: Decision, facts: Facts) -> tuple[str, ...]:
+    """The caps that a premium call of *decision* counts in, each once."""
+    if not decision.ruling.premium_caps:
+        return ()
+    bids = bids_of(decision, facts, (), hard=False)
+    return tuple(dict.fromkeys(purse.key for bid in bids for purse in bid.purses))

@@ -39,11 +39,15 @@ class TappedSink:
         """Whether the client is behind."""
         return self._sink.paused
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes) -> bool:
         """Pass on what of *data* may go now."""
-        self.send(self._tap.feed(data))
-        if self._tap.done:
+        tap = self._tap
+        passed = tap.feed(data)
+        goes_on = self._sink.write(passed) if passed else True
+        if tap.done:
             self._sink.end()
+            return False
+        return goes_on and not tap.failed
 
     def send(self, data: bytes) -> None:
         """Write *data* as it is, if there is any."""

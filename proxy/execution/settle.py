@@ -45,6 +45,7 @@ class Entry:
     request: Request | None = None
     facts: Facts | None = None
     keep_as: bytes | None = None
+    held: tuple[str, ...] = ()
     decision: Decision | None = None
     attempts: list[Attempt] = field(default_factory=list)
     opening: Opening | None = None

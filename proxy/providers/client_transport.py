@@ -208,8 +208,7 @@ class HttpReply:
                     data = await content.readany()
                     if not data:
                         break
-                    push.write(data)
-                    if push.paused:
+                    if not push.write(data) and push.paused:
                         watch.rest()
                         stopped = await writable_by(push, self._deadline)
                         if stopped is not None:

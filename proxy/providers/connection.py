@@ -1,23 +1,23 @@
-"""One connection to an upstream, and the reply that it carries. I/O: one socket.
+"""One connection to an upstream: what comes in on it is parsed, and handed on. I/O: one socket.
 
-A reply's bytes come in by `data_received` and go out to the client's sink from there, without a
-task in between: tasks only wait for a head, for the first bytes, and for the end.
+Nothing here waits: bytes go from `data_received` through the reply to the client's sink, without
+a task in between.
 """
 
 import asyncio
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final, cast
 
-from proxy.domain.outcome import Ending, FailureKind
-from proxy.ports import Push
+from proxy.domain.outcome import FailureKind
 from proxy.providers.http1 import BadResponse, ResponseParser
-from proxy.providers.upstream import writable_by
+from proxy.providers.reply import Http1Reply
 from proxy.units import LoopSeconds
-from proxy.wire.ratelimits import share_left
 
-HIGH_WATER_BYTES: Final = 256 * 1024
-"""What is buffered of a body that nobody reads yet, before the upstream is paused."""
+TURN_BYTES: Final = 16 * 1024
+"""How much of what was read is handed on in one turn of the loop. A loop reads up to 256 KiB at
+once, 32 times in a turn: as events of three bytes that would keep all others waiting for seconds.
+"""
 
 CLOSE_FIRST_S: Final = 1.0
 """How long before the server, where it says when it will, an idle connection is given up."""
@@ -30,6 +30,21 @@ class Connection(asyncio.Protocol):
     """Carries one exchange at a time, the next one only after a whole reply. *on_idle* is told
     when it may be used again, within *idle_s*, and *on_lost*, once, when it is gone.
     """
+
+    __slots__ = (
+        "_idle_s",
+        "_on_idle",
+        "_on_lost",
+        "_parser",
+        "_paused",
+        "_peer_ended",
+        "_reply",
+        "_rest",
+        "_transport",
+        "_used",
+        "idle_until",
+        "loop",
+    )
 
     def __init__(
         self,
@@ -44,6 +59,7 @@ class Connection(asyncio.Protocol):
         self._parser = ResponseParser()
         self._transport: asyncio.Transport | None = None
         self._reply: Http1Reply | None = None
+        self._rest = b""  # read, but its turn is still to come; no more is read meanwhile
         self._paused = False
         self._used = False
         self._peer_ended = False
@@ -54,7 +70,7 @@ class Connection(asyncio.Protocol):
         """Whether it can carry an exchange."""
         return self._transport is not None and not self._transport.is_closing()
 
-    def send(self, request: bytes, between_chunks_s: float, deadline: LoopSeconds) -> "Http1Reply":
+    def send(self, request: bytes, between_chunks_s: float, deadline: LoopSeconds) -> Http1Reply:
         """Send a whole *request*; await the reply's `head` next."""
         assert self._transport is not None
         self._parser.begin()
@@ -69,15 +85,15 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         if transport is None:
             return
-        written = transport.get_write_buffer_size() == 0
-        if written and self._parser.may_reuse and not transport.is_closing():
+        clean = transport.get_write_buffer_size() == 0 and not self._rest
+        if clean and self._parser.may_reuse and not transport.is_closing():
             self.resume()
             self.idle_until = self.loop.time() + self._may_rest_s()
             self._on_idle(self)
         else:
             self.drop()
 
-    def release_after_rest(self, reply: "Http1Reply") -> None:
+    def release_after_rest(self, reply: Http1Reply) -> None:
         """The same once the body's end has come, which is waited for only briefly."""
         self.resume()
         self.loop.call_later(REST_S, self._give_up, reply)
@@ -85,6 +101,7 @@ class Connection(asyncio.Protocol):
     def drop(self) -> None:
         """Close at once, which cancels what the upstream may be doing; the reply was left."""
         self._reply = None
+        self._rest = b""
         self.sever()
 
     def sever(self) -> None:
@@ -94,15 +111,19 @@ class Connection(asyncio.Protocol):
 
     def pause(self) -> None:
         """Stop reading; harmless to repeat."""
-        if not self._paused and self._transport is not None:
+        if not self._paused:
             self._paused = True
-            self._transport.pause_reading()
+            if self._transport is not None:
+                self._transport.pause_reading()
 
     def resume(self) -> None:
         """Read on; harmless to repeat."""
-        if self._paused and self._transport is not None:
+        if self._paused:
             self._paused = False
-            self._transport.resume_reading()
+            if self._rest:
+                self.loop.call_soon(self._next_turn)
+            elif self._transport is not None:
+                self._transport.resume_reading()
 
     # What the event loop calls.
 
@@ -117,13 +138,15 @@ class Connection(asyncio.Protocol):
             self.drop()  # nobody asked: what came is not the answer to the next request
             return
         reply.began = True
+        if len(data) > TURN_BYTES:
+            data = self._leave_rest(data)
         try:
-            self._parser.feed(data)
+            body = self._parser.feed(data)
         except BadResponse:
             self.drop()
             reply.broken(FailureKind.BAD_REPLY)
         else:
-            reply.advance()
+            reply.advance(body)
 
     def eof_received(self) -> None:
         """The peer ended its side."""
@@ -132,21 +155,46 @@ class Connection(asyncio.Protocol):
         self.sever()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is gone; where the peer ended it, a body without framing is whole."""
+        """The connection is gone, though a part of what it brought may wait for its turn."""
         self._transport = None
-        reply, self._reply = self._reply, None
-        if reply is not None:
-            if self._peer_ended and self._parser.ends_with_connection:
-                self._parser.complete = True
-                reply.advance()
-            elif self._used and not reply.began:
-                # This says nothing of the server's health: it may just have closed idle ones.
-                reply.broken(FailureKind.STALE_CONNECTION)
-            else:
-                reply.broken(FailureKind.DISCONNECTED)
+        if not self._rest:
+            self._end_reply()
         self._on_lost(self)
 
-    def _give_up(self, reply: "Http1Reply") -> None:
+    def _end_reply(self) -> None:
+        """All that came is handed on: where the peer ended it, a body without framing is whole."""
+        reply, self._reply = self._reply, None
+        if reply is None:
+            return
+        if self._peer_ended and self._parser.ends_with_connection:
+            self._parser.complete = True
+            reply.advance(b"")
+        elif self._used and not reply.began:
+            # This says nothing of the server's health: it may just have closed idle ones.
+            reply.broken(FailureKind.STALE_CONNECTION)
+        else:
+            reply.broken(FailureKind.DISCONNECTED)
+
+    def _leave_rest(self, data: bytes) -> bytes:
+        if self._transport is not None:
+            self._transport.pause_reading()
+        self._rest = data[TURN_BYTES:]
+        self.loop.call_soon(self._next_turn)
+        return data[:TURN_BYTES]
+
+    def _next_turn(self) -> None:
+        if self._paused or not self._rest:
+            return
+        rest, self._rest = self._rest, b""
+        self.data_received(rest)
+        if self._rest:
+            return
+        if self._transport is None:
+            self._end_reply()
+        elif not self._paused:
+            self._transport.resume_reading()
+
+    def _give_up(self, reply: Http1Reply) -> None:
         if self._reply is reply:
             self.drop()
 
@@ -166,192 +214,3 @@ def _is_true_end(transport: asyncio.Transport) -> bool:
         return not tls.read(1)
     except ssl.SSLError:
         return False
-
-
-class Http1Reply:
-    """A response on its way (implements `upstream.UpstreamReply` once its head is there)."""
-
-    def __init__(
-        self,
-        connection: Connection,
-        parser: ResponseParser,
-        between_chunks_s: float,
-        deadline: LoopSeconds,
-    ) -> None:
-        self._loop = connection.loop
-        self._connection = connection
-        self._parser = parser
-        self._between_chunks_s = between_chunks_s
-        self._deadline = deadline
-        self._buffer = bytearray()
-        self._push: Push | None = None
-        self._waiter: asyncio.Future[None] | None = None
-        self._failure: FailureKind | None = None
-        self._expired: Ending | None = None
-        self._complete = False
-        self._satisfied = False
-        self._closed = False
-        self._due = 0.0
-        self._timer: asyncio.TimerHandle | None = None
-        self.began = False
-        self.status = 0
-        self.headers: Mapping[str, str] = {}
-
-    @property
-    def content_type(self) -> str:
-        """The media type in lower case, without parameters."""
-        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
-
-    @property
-    def limits_left(self) -> float | None:
-        """The share of its limits that the provider says is left."""
-        return share_left(self.headers)
-
-    @property
-    def content_length(self) -> int | None:
-        """The body's length in bytes, None if the upstream did not say."""
-        length = self.headers.get("content-length")
-        return None if length is None else int(length)
-
-    async def head(self) -> FailureKind | None:
-        """Wait until `status` and `headers` are there; why not, if they will not come."""
-        try:
-            while self.status == 0:
-                if self._failure is not None:
-                    return self._failure
-                await self._wait()
-        except BaseException:
-            self.close()
-            raise
-        return None
-
-    async def read(self) -> bytes | FailureKind:
-        """The next bytes of the body, empty at its clean end."""
-        while not self._buffer:
-            if self._complete:
-                return b""
-            if self._failure is not None:
-                return self._failure
-            await self._wait()
-        body = bytes(self._buffer)
-        self._buffer.clear()
-        self._connection.resume()
-        return body
-
-    async def read_capped(self, limit_bytes: int) -> bytes:
-        """At most *limit_bytes* of the body; what could not be read counts as its end."""
-        parts = bytearray()
-        while len(parts) < limit_bytes:
-            data = await self.read()
-            if isinstance(data, FailureKind) or not data:
-                break
-            parts += data
-        return bytes(parts[:limit_bytes])
-
-    async def relay_to(self, push: Push) -> Ending:
-        """Push the rest of the body into *push* as it arrives."""
-        if self._buffer and not push.closed:
-            push.write(bytes(self._buffer))
-        self._buffer.clear()
-        self._push = None if push.closed else push
-        self._moved()
-        self._timer = self._loop.call_at(min(self._due, self._deadline), self._look)
-        try:
-            while (ending := self._ending(push)) is None:
-                if push.paused:
-                    self._connection.pause()
-                    self._due = float("inf")  # what passes now is no fault of the upstream
-                    stopped = await writable_by(push, self._deadline)
-                    if stopped is not None:
-                        return stopped
-                    self._moved()
-                else:
-                    self._connection.resume()
-                    await self._wait()
-        finally:
-            self._push = None
-            self._timer.cancel()
-        self._satisfied = ending is Ending.COMPLETE
-        return ending
-
-    def close(self) -> None:
-        """Give the connection back if the body is at its end or about to be, else drop it."""
-        if self._closed:
-            return
-        self._closed = True
-        if self._complete:
-            self._connection.release()
-        elif self._satisfied:
-            self._connection.release_after_rest(self)
-        else:
-            self._connection.drop()
-
-    # What the connection calls.
-
-    def advance(self) -> None:
-        """Take over what the parser has: no task runs for it unless one waits for just this."""
-        parser = self._parser
-        body = parser.take_body()
-        self._complete = parser.complete
-        if self._closed:
-            if self._complete:
-                self._connection.release()
-            return
-        push = self._push
-        if push is None:
-            if self.status == 0 and parser.status is not None:
-                self.status, self.headers = parser.status, parser.headers
-            self._buffer += body
-            if len(self._buffer) > HIGH_WATER_BYTES:
-                self._connection.pause()
-            self._wake()
-            return
-        if body:
-            push.write(body)
-            self._moved()
-            if push.paused:
-                self._connection.pause()  # now: the loop may have more to hand over in this turn
-        if push.closed:
-            self._push = None  # what else comes in this turn is not wanted
-            self._wake()
-        elif self._complete or push.paused:
-            self._wake()
-
-    def broken(self, kind: FailureKind) -> None:
-        """No more will come; *kind* says why."""
-        self._failure = kind
-        self._wake()
-
-    def _ending(self, push: Push) -> Ending | None:
-        if self._complete or push.closed:
-            return Ending.COMPLETE
-        if self._failure is not None:
-            return Ending.UPSTREAM_CUT
-        return self._expired
-
-    async def _wait(self) -> None:
-        self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-    def _moved(self) -> None:
-        self._due = self._loop.time() + self._between_chunks_s
-
-    def _look(self) -> None:
-        # Left alone while chunks come: a timer moved for every chunk costs more than the chunk.
-        now = self._loop.time()
-        if now >= self._deadline:
-            self._expired = Ending.DEADLINE
-        elif now >= self._due:
-            self._expired = Ending.UPSTREAM_STALLED
-        else:
-            wait_s = min(self._due - now, self._between_chunks_s, self._deadline - now)
-            self._timer = self._loop.call_later(wait_s, self._look)
-            return
-        self._wake()

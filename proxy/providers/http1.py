@@ -22,6 +22,24 @@ chunk of one byte needs five, so that who chunks at all honestly never comes nea
 _KEEP_ALIVE_S = re.compile(r"(?:^|[ ,])timeout=([0-9]{1,6})(?:$|[ ,])", re.IGNORECASE)
 
 
+PLAIN_FRAME_BYTES: Final = 8 * 1024
+"""Up to this size a chunk that comes whole, alone and without extensions is not left to llhttp,
+which takes 1.4 us with all that it calls; this way takes 0.5.
+"""
+
+
+def _plain_frame(frame_bytes: int) -> tuple[int, frozenset[bytes]]:
+    """Where the body starts in a frame of this length, and how it must begin for that."""
+    for digits in (1, 2, 3, 4):
+        head = b"%x\r\n" % max(0, frame_bytes - digits - 4)
+        if len(head) == digits + 2 and head != b"0\r\n":
+            return len(head), frozenset((head, head.upper()))
+    return 0, frozenset()
+
+
+_PLAIN_FRAMES: Final = tuple(map(_plain_frame, range(PLAIN_FRAME_BYTES)))
+
+
 class BadResponse(Exception):  # noqa: N818 - what came, not what we did
     """These bytes are no response that we take."""
 
@@ -30,12 +48,16 @@ class ResponseParser:
     """Parses the responses on one connection, one after another.
 
     After `feed`: `status` and `headers` (names in lower case, last one wins) once the head is
-    whole, `take_body` for what came of the body, `complete` at its end. `surplus`: bytes came
-    after it, which are dropped and spoil the connection but not the response before them.
-    `begin` makes ready for the next response.
+    whole, `complete` at the body's end. `surplus`: bytes came after it, which are dropped and
+    spoil the connection but not the response before them. `begin` makes ready for the next
+    response.
+
+    llhttp need not see a chunk that begins and ends where a feed does, since between two chunks
+    it has nothing to remember. Whatever is not plainly such a chunk is llhttp's to judge.
     """
 
     __slots__ = (
+        "_between_chunks",
         "_body",
         "_body_bytes",
         "_coding_count",
@@ -66,6 +88,7 @@ class ResponseParser:
         self.surplus = False
         self._body.clear()
         self._body_bytes = 0
+        self._between_chunks = False
         self._framing_bytes = 0
         self._head_bytes = 0
         self._header_count = 0
@@ -75,12 +98,19 @@ class ResponseParser:
         self._until_eof = False
         self._keep_alive = False
 
-    def feed(self, data: bytes) -> None:
-        """Parse *data*.
+    def feed(self, data: bytes) -> bytes:
+        """Parse *data*; returns what it brought of the body, which may be empty.
 
         Raises:
             BadResponse: out of bounds, or not HTTP/1.1 as we take it.
         """
+        if self._between_chunks and len(data) < PLAIN_FRAME_BYTES:
+            start, heads = _PLAIN_FRAMES[len(data)]
+            if data[:start] in heads and data[-2:] == b"\r\n":
+                return data[start:-2]
+        return self._feed_llhttp(data)
+
+    def _feed_llhttp(self, data: bytes) -> bytes:
         in_body = self.status is not None
         self._body_bytes = 0
         try:
@@ -89,18 +119,21 @@ class ResponseParser:
             if not self.complete:
                 raise BadResponse from None
             self.surplus = True
-            return
-        if self.status is None:
-            self._unfinished_bytes += len(data)
-            if self._unfinished_bytes > MAX_HEAD_BYTES:
-                raise BadResponse
-        elif in_body:
-            framing = len(data) - FRAMING_PER_BODY_BYTE * self._body_bytes
-            if framing > 0 or self._framing_bytes:
-                self._weigh(framing)
+        else:
+            if self.status is None:
+                self._unfinished_bytes += len(data)
+                if self._unfinished_bytes > MAX_HEAD_BYTES:
+                    raise BadResponse
+            elif in_body:
+                framing = len(data) - FRAMING_PER_BODY_BYTE * self._body_bytes
+                if framing > 0 or self._framing_bytes:
+                    self._weigh(framing)
+            if self._between_chunks:
+                # If more came, it has no line end: with one, `on_chunk_header` was called.
+                self._between_chunks = data.endswith(b"\n") and not self._framing_bytes
+        return self._take_body()
 
-    def take_body(self) -> bytes:
-        """What came of the body since the last call, in one piece; may be empty."""
+    def _take_body(self) -> bytes:
         body = self._body
         if not body:
             return b""
@@ -172,12 +205,21 @@ class ResponseParser:
         self._body_bytes += len(body)
         self._body.append(body)
 
+    def on_chunk_header(self) -> None:
+        """A chunk's size line is whole."""
+        self._between_chunks = False
+
+    def on_chunk_complete(self) -> None:
+        """A chunk is whole, its line end included."""
+        self._between_chunks = True
+
     def on_message_complete(self) -> None:
         """The response is whole; an interim one (1xx) is followed by the one we wait for."""
         if self.status is None:
             self.headers.clear()
         else:
             self.complete = True
+            self._between_chunks = False
 
     def _check_framing(self, status: int, version: str) -> None:
         if self._length_count + self._coding_count > 1:

@@ -11,8 +11,8 @@ from yarl import URL
 
 from proxy.domain.catalog import Timeouts
 from proxy.domain.outcome import FailureKind
-from proxy.providers.connection import Http1Reply
 from proxy.providers.pool import Pool
+from proxy.providers.reply import Http1Reply
 from proxy.units import LoopSeconds
 
 

@@ -94,18 +94,22 @@ class ClientSink:
             self._keep_alive = False
         self._unsent_head = self._head_bytes(head)
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes) -> bool:
         """Take *data*; dropped where the client is gone."""
-        transport = self._transport
-        if transport is None or self._ended:
-            return
-        self.sent_bytes += len(data)
+        protocol = self._protocol
+        transport = protocol.transport
+        if transport is None or self._ended or transport.is_closing():
+            return False
+        size = len(data)
+        self.sent_bytes += size
         if self._chunked:
-            data = b"%b%x\r\n%b\r\n" % (self._unsent_head, len(data), data)
-        elif self._unsent_head:
+            head = _CHUNK_HEADS[size] if size < len(_CHUNK_HEADS) else b"%x\r\n" % size
+            data = head + data + b"\r\n"
+        if self._unsent_head:
             data = self._unsent_head + data
-        self._unsent_head = b""
+            self._unsent_head = b""
         transport.write(data)
+        return not protocol.writing_paused
 
     def end(self) -> None:
         """Complete the body."""
@@ -196,6 +200,10 @@ class ClientSink:
         if self._keep_alive and not self._http11:
             lines.append("connection: keep-alive")
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
+
+
+_CHUNK_HEADS = tuple(b"%x\r\n" % size for size in range(4096))
+"""Looked up, since to format one costs as much as all else that is done to a short chunk."""
 
 
 @lru_cache(maxsize=1)

@@ -18,9 +18,12 @@ from proxy.wire.embeddings import read_embeddings
 from proxy.wire.fields import flag, invalid, missing, optional_object, shown
 from proxy.wire.limits import Caps
 from proxy.wire.prompt import Prompt
-from proxy.wire.scan import mask_escapes, refuse_duplicates, scan_members
+from proxy.wire.scan import is_deeper, mask_escapes, refuse_duplicates, scan_members
 
 MAX_MODEL_CHARS = 256
+
+WALKED_BRACKETS = 5000
+"""Up to so many lists and objects are walked for their depth; above, the scanner is quicker."""
 
 _ALWAYS_READ_INSIDE = ("routing", "stream_options")
 
@@ -50,26 +53,34 @@ def parse(endpoint: Endpoint, body: bytes, caps: Caps) -> Request:
     """
     if len(body) > caps.max_body_bytes:
         raise GatewayError("body_too_large", limit=caps.max_body_bytes)
-    if len(body) > caps.max_brackets and body.count(b"[") + body.count(b"{") > caps.max_brackets:
+    brackets = len(body) - len(body.translate(None, b"[{"))  # in one pass
+    if brackets > caps.max_brackets:
         raise GatewayError("body_too_complex", limit=caps.max_brackets)
     decoded = _decode(body, caps)
-    if not _is_plain(body, decoded, caps):
+    if not _holds_no_key_twice(body, decoded) or _may_be_deep(decoded, brackets, caps):
         _look_closely(endpoint, body, decoded, caps)
     if not _USUAL.issuperset(decoded):
         _refuse_lookalikes(decoded)
     return _request_of(endpoint, body, decoded)
 
 
-def _is_plain(body: bytes, decoded: dict[str, object], caps: Caps) -> bool:
-    """Whether no object in *body* can nest too deep or hold a key twice, told by counting.
+def _holds_no_key_twice(body: bytes, decoded: dict[str, object]) -> bool:
+    """Whether no object in *body* holds a key twice, told without looking for it.
 
-    An object with a repeated key has more quotes than what it decodes to has when encoded again.
+    Most SDKs write JSON as orjson does, and what was decoded holds no key twice. Otherwise an
+    object with a repeated key has more quotes than what it decodes to has when encoded again.
     """
-    return (
-        body.count(b"{") + body.count(b"[") <= caps.max_json_depth
-        and b"\\u0022" not in body  # a quote that orjson spells otherwise
-        and body.count(b'"') == orjson.dumps(decoded).count(b'"')
+    encoded = orjson.dumps(decoded)
+    return encoded == body or (
+        b"\\u0022" not in body  # a quote that orjson spells otherwise
+        and body.count(b'"') == encoded.count(b'"')
     )
+
+
+def _may_be_deep(decoded: dict[str, object], brackets: int, caps: Caps) -> bool:
+    if brackets <= caps.max_json_depth:
+        return False
+    return brackets > WALKED_BRACKETS or is_deeper(decoded, caps.max_json_depth)
 
 
 def _look_closely(endpoint: Endpoint, body: bytes, decoded: dict[str, object], caps: Caps) -> None:

@@ -87,6 +87,21 @@ def refuse_duplicates(name: str, body: bytes, masked: bytes, span: Span, decoded
     raise duplicate(f"a member of {name}")
 
 
+def is_deeper(decoded: object, max_depth: int) -> bool:
+    """Whether lists and objects in *decoded*, itself counted, nest deeper than that."""
+    level = [decoded]
+    for _ in range(max_depth):
+        level = [
+            child
+            for container in level
+            for child in (container.values() if isinstance(container, dict) else container)  # type: ignore[attr-defined]  # a list
+            if isinstance(child, dict | list)
+        ]
+        if not level:
+            return False
+    return True
+
+
 def duplicate(name: str) -> GatewayError:
     """The refusal of a key that stands twice in one object."""
     return GatewayError("duplicate_field", param=shown(name), field=shown(name))

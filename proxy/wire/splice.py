@@ -43,9 +43,9 @@ def rewrite(request: Request, target: Target) -> bytes:
     if (
         "routing" not in request.decoded
         and "stream_options" not in request.decoded
+        and (at := body.find(b'"model"')) == body.rfind(b'"model"')
         and b"\\u00" not in body
-        and body.count(b'"model"') == 1
-        and (model := _MODEL.search(body)) is not None
+        and (model := _MODEL.match(body, at)) is not None
     ):
         # Written once and without escapes, it can be nothing but the member of that name.
         start, end = model.span(1)

@@ -5,7 +5,8 @@ Rules:
 1. What the client gets is what the upstream sent, in whole events. An unfinished event is held up
    to 16 KiB; a longer one flows, unread but for its last 4 KiB.
 2. An event is parsed only where a search finds a marker in it; the first event always is, since
-   the commit point hangs on it.
+   the commit point hangs on it. Not even searched is one that differs from its neighbours, which
+   were, in nothing but a text.
 3. Taken out are the usage event that the gateway asked for, and an error with all after it.
 """
 
@@ -22,6 +23,11 @@ from proxy.wire.tool_calls import calls_in
 MAX_HELD_BYTES: Final = 16 * 1024
 TOKEN_BYTES: Final = 16
 """How much longer than the shortest an event with one token may be."""
+
+LESSONS: Final = 8
+"""How often in a stream it is tried to learn what its events have in common, at some 5 us each.
+An answer's events change their shape now and then: thoughts, text, calls of tools.
+"""
 
 DONE_EVENT: Final = b"data: [DONE]\n\n"
 MALFORMED: Final = "malformed_event"
@@ -47,8 +53,11 @@ class StreamTap:
         "_flowing",
         "_follow_calls",
         "_held",
+        "_last",
+        "_lessons",
         "_plain_bytes",
         "_plain_events",
+        "_shape",
         "_shortest_bytes",
         "_strip_usage",
         "_tail",
@@ -79,6 +88,9 @@ class StreamTap:
         self._plain_events = 0
         self._plain_bytes = 0
         self._shortest_bytes = MAX_HELD_BYTES
+        self._shape: sse.Shape | None = None
+        self._last = b""
+        self._lessons = LESSONS
         self._strip_usage = strip_usage
         self._held = b""
         self._tail = b""
@@ -101,24 +113,32 @@ class StreamTap:
 
     def feed(self, data: bytes) -> bytes:
         """What of *data*, and of what was held, may go to the client now; may be empty."""
-        if (
-            self._clear
-            and data.endswith(_ENDS)
-            and b"[DONE]" not in data
-            and b"error" not in data
-            and not sse.may_tell(data, sse.FINISH_REASON)
-            and not sse.may_tell(data, sse.USAGE)
-            and not self._follow_calls
-        ):
-            count = data.count(b"\n\n") or data.count(b"\r\n\r\n")
-            size = len(data)
-            self.events += count
-            self._plain_events += count
-            self._plain_bytes += size
-            if size < self._shortest_bytes * count:
-                self._shortest_bytes = size // count
-            return data
+        if self._clear:
+            shape = self._shape
+            if shape is not None and shape.fits(data):
+                self._count(1, len(data))
+                return data
+            if data.endswith(_ENDS) and not sse.may_matter(data):
+                count = data.count(b"\n\n") or data.count(b"\r\n\r\n")
+                self._count(count, len(data))
+                if self._follow_calls:
+                    self.calls += calls_in(data)
+                if count == 1 and self._lessons:
+                    self._learn(data)
+                return data
         return self._feed_with_care(data)
+
+    def _count(self, events: int, size: int) -> None:
+        self.events += events
+        self._plain_events += events
+        self._plain_bytes += size
+        if size < self._shortest_bytes * events:
+            self._shortest_bytes = size // events
+
+    def _learn(self, event: bytes) -> None:
+        self._lessons -= 1
+        self._shape = sse.shape_of(event, self._last) or self._shape
+        self._last = event
 
     def finish(self) -> bytes:
         """What still goes to the client at the clean end of the upstream's body; may be empty.

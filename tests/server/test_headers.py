@@ -178,7 +178,7 @@ async def test_providers_extra_headers_and_query_are_sent(redis_url: str) -> Non
 async def test_body_upstream_differs_in_the_model_only(gateway: GatewayUnderTest) -> None:
     """The bytes that the provider gets are the client's but for the route's name."""
     gateway.script("first", echo=True)
-    body = a_chat(routing={"x": 1}, temperature=0.5)
+    body = a_chat(routing={"feature": "x"}, temperature=0.5)
     async with connected(gateway) as it:
         answer = await it.ask(a_post(gateway, body))
 
@@ -251,6 +251,7 @@ async def test_answer_tells_how_it_was_routed(gateway: GatewayUnderTest) -> None
     assert set(told) == {
         "content-type", "content-length", "date", "x-request-id", "x-pointsman-route",
         "x-pointsman-target", "x-pointsman-attempts", "x-pointsman-config",
+        "x-pointsman-decision",
     }  # fmt: skip
 
 

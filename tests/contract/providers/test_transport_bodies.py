@@ -167,9 +167,10 @@ async def test_upstream_is_not_read_faster_than_the_client_reads(
         flooded.set()
 
     class Behind(FakeSink):
-        def write(self, data: bytes) -> None:
+        def write(self, data: bytes) -> bool:
             super().write(data)
             self.paused = True
+            return False
 
         async def writable(self) -> bool:
             await asyncio.Event().wait()

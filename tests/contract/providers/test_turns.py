@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 
 from proxy.domain.outcome import Ending, FailureKind
-from proxy.providers.connection import HIGH_WATER_BYTES
+from proxy.providers.reply import HIGH_WATER_BYTES
 from tests.contract.providers.callers import Caller, Client
 from tests.contract.providers.replies import OK, WHOLE, a_used, answered, body_of, sending
 from tests.contract.providers.test_transport_tls import Secured, secure_upstream
@@ -30,11 +30,12 @@ class SlowSink(FakeSink):
         self.behind = asyncio.Event()
         self.go_on = asyncio.Event()
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes) -> bool:
         super().write(data)
         if not self.go_on.is_set():
             self.paused = True
             self.behind.set()
+        return not self.paused
 
     async def writable(self) -> bool:
         await self.go_on.wait()
@@ -45,11 +46,12 @@ class SlowSink(FakeSink):
 class StrictSink(FakeSink):
     """Ends its body at a marker, and wants nothing after it."""
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes) -> bool:
         assert not self.closed, "written to after its end"
         super().write(data)
         if b"END" in data:
             self.end()
+        return not self.closed
 
 
 async def turns(count: int = 20) -> None:

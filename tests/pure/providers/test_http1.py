@@ -28,8 +28,7 @@ def fed(parser: ResponseParser, *pieces: bytes) -> bytes:
     """What *parser* makes of *pieces*: the body."""
     body = b""
     for piece in pieces:
-        parser.feed(piece)
-        body += parser.take_body()
+        body += parser.feed(piece)
     return body
 
 
@@ -139,6 +138,22 @@ def test_framing_without_a_body_is_bounded() -> None:
 
     parser = ResponseParser()
     assert len(fed(parser, CHUNKED, *[b"64\r\n" + b"x" * 100 + b"\r\n"] * 1000)) == 100_000
+
+
+@pytest.mark.parametrize("size", [1, 15, 16, 300, 0xABC, 4096, 8200])
+@pytest.mark.parametrize("form", [b"%x\r\n%b\r\n", b"%X\r\n%b\r\n"])
+def test_whole_chunk_is_read_without_llhttp(size: int, form: bytes) -> None:
+    """Once one chunk is over, the next may be passed by, up to a size; then it reads on."""
+    parser = ResponseParser()
+    fed(parser, CHUNKED + b"2\r\nhi\r\n")
+    seen = parser._body_bytes
+
+    body = b"y" * size
+
+    assert fed(parser, form % (size, body)) == body
+    assert (parser._body_bytes == seen) == (size < 8000)
+    assert fed(parser, b"3\r\nyou", b"\r\n0\r\n", b"\r\n") == b"you"
+    assert parser.may_reuse
 
 
 @pytest.mark.parametrize("surplus", [b"x", OK + b"content-length: 0\r\n\r\n", b"\r\n\r\nx"])

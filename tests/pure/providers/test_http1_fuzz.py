@@ -32,14 +32,19 @@ class Reading:
     until_eof: bool = False
 
 
-def read(*pieces: bytes) -> Reading:
+class LlhttpOnly(ResponseParser):
+    """Leaves every byte to llhttp."""
+
+    feed = ResponseParser._feed_llhttp
+
+
+def read(*pieces: bytes, parser: ResponseParser | None = None) -> Reading:
     """What our parser makes of *pieces*."""
-    parser = ResponseParser()
+    parser = parser or ResponseParser()
     body = b""
     try:
         for piece in pieces:
-            parser.feed(piece)
-            body += parser.take_body()
+            body += parser.feed(piece)
     except BadResponse:
         return Reading(refused=True)
     return Reading(
@@ -103,6 +108,45 @@ def test_reading_does_not_depend_on_the_cuts(wire: bytes, cuts: list[int]) -> No
     assert read(*(bytes([byte]) for byte in wire)) == read(wire)
 
 
+FRAMES = [
+    b"2\r\n{}\r\n", b"10\r\n0123456789abcdef\r\n", b"1a\r\n%b\r\n" % (b"x" * 26), b"02\r\n{}\r\n",
+    b"1A\r\n%b\r\n" % (b"x" * 26), b"2;x=y\r\n{}\r\n", b"2 \r\n{}\r\n", b"2\r\n{}\n\n",
+    b"3\r\n{}\r\n", b"1\r\n{}\r\n", b"4\r\n\r\n\r\n\r\n", b"a\r\n0\r\n\r\n2\r\nxx\r\n",
+    b"0\r\n\r\n", b"0\r\nx-t: 1\r\n\r\n", b"0\r\n", b"\r\n", b"1", b"0", b"2;",
+    b"2000\r\n%b\r\n" % (b"w" * 8192),
+]  # fmt: skip
+LONG = b"2;%b\r\n{}\r\n" % (b"z" * 9000)
+PAYS = b"1ff\r\n%b\r\n" % (b"y" * 511)
+
+
+@settings(max_examples=1000)
+@given(
+    st.lists(st.sampled_from([*FRAMES, LONG, PAYS]), max_size=12),
+    st.sets(st.integers(0, 12)),
+    st.lists(st.integers(0, 30_000), max_size=3),
+)
+@example([LONG, PAYS, LONG], set(), [])
+@example([FRAMES[0], FRAMES[0], b"1", FRAMES[0]], {2}, [])
+def test_chunks_that_llhttp_does_not_see_are_what_it_would_have_read(
+    frames: list[bytes], joined: set[int], cuts: list[int]
+) -> None:
+    """Whole frames come alone, several together, or cut anywhere: both ways read the same."""
+    body = b"".join(frames)
+    edges = [len(b"".join(frames[:count])) for count in range(len(frames)) if count not in joined]
+    pieces = [CHUNKED, *split(body, edges + cuts)]
+
+    assert read(*pieces) == read(*pieces, parser=LlhttpOnly())
+
+
+@settings(max_examples=400)
+@given(damaged(), st.lists(st.integers(0, 1000), max_size=6))
+def test_damaged_answer_is_read_as_llhttp_reads_it(wire: bytes, cuts: list[int]) -> None:
+    """Wherever it is cut."""
+    pieces = split(wire, cuts)
+
+    assert read(*pieces) == read(*pieces, parser=LlhttpOnly())
+
+
 @settings(max_examples=400)
 @given(damaged())
 @example(CHUNKED + END)
@@ -146,5 +190,5 @@ def test_next_answer_is_clean_after_a_connection_that_may_be_reused(
         return
     if parser.may_reuse:
         parser.begin()
-        parser.feed(SIZED)
-        assert (parser.status, parser.take_body(), parser.complete) == (200, b"{}", True)
+        body = parser.feed(SIZED)
+        assert (parser.status, body, parser.complete) == (200, b"{}", True)

@@ -1,0 +1,269 @@
+"""What each part of the path costs by itself: the gateway's own functions on one plain request.
+
+I/O: Redis and a log to nowhere, under the config of `--config` and with the key in BENCH_TOKEN.
+The one program of the bench that knows the gateway from within; `loadtest.partsheet` runs it with
+the measured Python. A part that no longer runs says why in place of its figure.
+
+    BENCH_TOKEN=pm_… python -m loadtest.parts --config FILE [--json]
+
+Figures are CPU microseconds of this process, all threads, the least of several repeats, hot: what
+the part adds to a request at best. On a request's path caches are colder and they cost more.
+"""
+
+import argparse
+import asyncio
+import gc
+import json
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import uvloop
+
+from loadtest.answers import CHAT_REPLY, chat_body
+from loadtest.standins import Client, Provider, Reply
+from proxy.assembly import FileSnapshots, Secrets, SystemClock, read_secrets
+from proxy.config.load import LoadedConfig, load
+from proxy.deadlines import Deadlines
+from proxy.domain.catalog import Endpoint
+from proxy.domain.facts import facts_of
+from proxy.domain.outcome import Ending
+from proxy.domain.record import Attempt
+from proxy.domain.tenant import Identity
+from proxy.execution.executor import Executor
+from proxy.execution.opening import Opening, PlainTap
+from proxy.execution.settle import Books, Entry, record_of
+from proxy.pipeline import Pipeline
+from proxy.ports import Call, Head
+from proxy.routing.decide import decide
+from proxy.state.hot import HotRedis, Script
+from proxy.state.keyring import KeyRing
+from proxy.tasks import Supervisor
+from proxy.telemetry.lines import LineWriter
+from proxy.telemetry.metrics import Metrics
+from proxy.telemetry.recorder import LogRecorder
+from proxy.units import LoopSeconds, UnixMs
+from proxy.wire.bearer import bearer_of
+from proxy.wire.limits import Caps
+from proxy.wire.parse import parse
+from proxy.wire.plain import read_plain
+from proxy.wire.splice import rewrite
+
+IN_FLIGHT: Final = 16
+PIPELINE: Final = "whole: pipeline.answer, both sides in memory"
+"""All steps but sockets and HTTP; the parts above it, but for Redis, are within it."""
+
+_CALLS: Final = 2000
+"""Of a part, in each repeat."""
+
+_REPEATS: Final = 7
+_READY_S: Final = 5.0
+_TENANT: Final = "bench"
+_ADMIT: Final = Script("bench_admit", "redis.call('INCR', KEYS[1]) return {1, ARGV[1], ARGV[12]}")
+_KEYS: Final = ("pm:{bench}:a", "pm:{bench}:b")
+_ARGUMENTS: Final = tuple(str(1_000_000 + number) for number in range(12))
+
+Measure = Callable[[int], Awaitable[float]]
+
+
+async def timed(call: Callable[[], object], calls: int) -> float:
+    """CPU microseconds of *call*, the least of several repeats."""
+    best = float("inf")
+    for _ in range(_REPEATS):
+        began = time.process_time_ns()
+        for _ in range(calls):
+            call()
+        best = min(best, (time.process_time_ns() - began) / calls / 1e3)
+        await asyncio.sleep(0)
+    return best
+
+
+async def timed_waiting(call: Callable[[], Awaitable[object]], calls: int) -> float:
+    """The same of what must be awaited, one after the other."""
+    best = float("inf")
+    for _ in range(_REPEATS):
+        began = time.process_time_ns()
+        for _ in range(calls):
+            _ = await call()
+        best = min(best, (time.process_time_ns() - began) / calls / 1e3)
+    return best
+
+
+async def timed_together(call: Callable[[], Awaitable[object]], calls: int) -> float:
+    """The same with so many at once as are in flight on a busy worker."""
+
+    async def one_after_the_other() -> None:
+        for _ in range(calls // IN_FLIGHT):
+            _ = await call()
+
+    best = float("inf")
+    for _ in range(_REPEATS):
+        began = time.process_time_ns()
+        async with asyncio.TaskGroup() as group:
+            for _ in range(IN_FLIGHT):
+                group.create_task(one_after_the_other())
+        spent_us = (time.process_time_ns() - began) / 1e3
+        best = min(best, spent_us / (calls // IN_FLIGHT * IN_FLIGHT))
+    return best
+
+
+class Passage:
+    """One plain request of the bench on its way, and the parts that it passes."""
+
+    def __init__(self, config: LoadedConfig, token: str) -> None:
+        self.authorization = f"Bearer {token}"
+        self.body = chat_body("bench")
+        self.answer = CHAT_REPLY.partition(b"\r\n\r\n")[2]
+        self.caps = Caps()
+        self.snapshot = config.snapshot
+        self.tenant = config.snapshot.tenants[_TENANT]
+        self.request = parse(Endpoint.CHAT, self.body, self.caps)
+        self.target = next(iter(config.snapshot.routes["bench"].targets))
+
+    def entry(self) -> Entry:
+        """The open book of the request, its answer relayed."""
+        client = Client(self.authorization, self.body)
+        client.start(Head(200, "application/json", len(self.answer), stream=False))
+        client.write(self.answer)
+        call = Call(self.request, self.target, {}, deadline=LoopSeconds(600.0))
+        tap = PlainTap(read_plain(self.answer))
+        opening = Opening(
+            call, _as_any(Reply(self.answer)), tap, self.answer, whole=True, stream=False
+        )
+        return Entry(
+            exchange=_as_any(client),
+            started=LoopSeconds(0.999),
+            started_at_ms=UnixMs(1_790_000_000_000),
+            identity=Identity(_TENANT, "0123456789abcdef"),
+            request=self.request,
+            decision=decide(facts_of(self.request, self.tenant), self.snapshot),
+            attempts=[Attempt(self.target.id, None, 200, 1.234)],
+            opening=opening,
+            ending=Ending.COMPLETE,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What the parts need of the world."""
+
+    keyring: KeyRing
+    redis: HotRedis
+    lines: LineWriter
+
+
+def measures(path: Passage, outside: Outside) -> dict[str, Measure]:
+    """The parts by name, in the order in which a request passes them."""
+    keyring, redis = outside.keyring, outside.redis
+    entry = path.entry()
+    now = LoopSeconds(1.002)
+    record = record_of(entry, now)
+    recorder, metrics = LogRecorder(outside.lines), Metrics("bench")
+
+    async def admit_and_settle() -> None:
+        for _ in range(2):
+            await redis.run(_ADMIT, _KEYS, _ARGUMENTS)
+
+    pipeline = Pipeline(
+        keyring=keyring,
+        snapshots=FileSnapshots(path.snapshot),
+        books=Books(recorder, metrics, SystemClock()),
+        executor=Executor(
+            _as_any({name: Provider(path.answer) for name in path.snapshot.providers}),
+            SystemClock(),
+            Deadlines(),
+        ),
+        caps=path.caps,
+    )
+
+    async def answered() -> None:
+        client = Client(path.authorization, path.body)
+        await pipeline.answer(_as_any(client), Endpoint.CHAT)
+
+    def count() -> None:
+        metrics.request_started()
+        metrics.request_ended(record)
+
+    return {
+        "auth (keyring identify)": partial(
+            timed_waiting, lambda: keyring.identify(bearer_of(path.authorization))
+        ),
+        "parse": partial(timed, lambda: parse(Endpoint.CHAT, path.body, path.caps)),
+        "decide (facts_of + decide)": partial(
+            timed, lambda: decide(facts_of(path.request, path.tenant), path.snapshot)
+        ),
+        "rewrite (splice)": partial(timed, lambda: rewrite(path.request, path.target)),
+        "read answer (read_plain)": partial(timed, lambda: read_plain(path.answer)),
+        f"admit and settle, {IN_FLIGHT} in flight": partial(timed_together, admit_and_settle),
+        "record + log line": partial(timed, lambda: recorder.record(record_of(entry, now))),
+        "metrics": partial(timed, count),
+        PIPELINE: partial(timed_waiting, answered),
+    }
+
+
+async def measured(config: LoadedConfig, token: str, calls: int) -> dict[str, float | str]:
+    """CPU microseconds of each part, or why it does not run."""
+    found: dict[str, float | str] = {}
+    async with _outside(config) as outside:
+        for name, measure in measures(Passage(config, token), outside).items():
+            gc.collect()
+            gc.disable()
+            try:
+                found[name] = await measure(calls)
+            except Exception as error:  # another part's figure is still worth having
+                found[name] = f"does not run: {type(error).__name__}"
+            finally:
+                gc.enable()
+    return found
+
+
+@asynccontextmanager
+async def _outside(config: LoadedConfig) -> AsyncIterator[Outside]:
+    secrets: Secrets = read_secrets(config)
+    supervisor = Supervisor(lambda *_: None)
+    keyring = KeyRing(secrets.redis_url, secrets.pepper, clock=SystemClock(), supervisor=supervisor)
+    redis = HotRedis(secrets.redis_url, report=lambda _: None, deadline_s=_READY_S)
+    with open(os.devnull, "wb") as nowhere:  # noqa: ASYNC230 - a device that never blocks
+        lines = LineWriter(nowhere.fileno())
+        keyring.start()
+        redis.start(supervisor)
+        try:
+            async with asyncio.timeout(_READY_S):
+                await keyring.until_following()
+                while not redis.is_available:  # noqa: ASYNC110 - it tells by a plain call
+                    await asyncio.sleep(0.01)
+            yield Outside(keyring, redis, lines)
+        finally:
+            await redis.stop()
+            await keyring.stop()
+            await supervisor.stop()
+            lines.close()
+
+
+def _as_any(value: object) -> Any:
+    """A stand-in that has what the books read, and no more."""
+    return value
+
+
+def main() -> None:
+    """Measure, and print one object: part by microseconds."""
+    parser = argparse.ArgumentParser(prog="loadtest.parts", description=__doc__)
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--calls", type=int, default=_CALLS, help="of a part, in each repeat")
+    parser.add_argument("--json", action="store_true", help="one line for machines")
+    options = parser.parse_args()
+    found = uvloop.run(measured(load(options.config), os.environ["BENCH_TOKEN"], options.calls))
+    if options.json:
+        print(json.dumps(found))
+        return
+    for name, cost in found.items():
+        print(f"{name:40} {cost if isinstance(cost, str) else f'{cost:8.2f} us'}")
+
+
+if __name__ == "__main__":
+    main()
