@@ -42,6 +42,7 @@ from proxy.simulator.config import SimulatedModel, SimulatedProvider, SimulatorC
 from proxy.simulator.script import Script, read_script
 from proxy.simulator.server import Simulator, running_simulator
 from proxy.state.answers import Answers
+from proxy.state.call_caps import CallCaps
 from proxy.state.tool_calls import ToolCallOrigins
 from proxy.wire.limits import Caps
 
@@ -166,18 +167,21 @@ def _connect(
 
 def _gateway(stub: Stub, config: LoadedConfig, providers: Mapping[str, OpenAIProvider]) -> Gateway:
     clock, board = SystemClock(), NoBoard()
-    answers, tool_calls = Answers(clock.now), ToolCallOrigins()
+    answers, tool_calls, call_caps = Answers(clock.now), ToolCallOrigins(), CallCaps()
     limits = config.settings.limits
     caps = Caps(limits.max_body_bytes, limits.max_json_depth)
     pipeline = Pipeline(
         keyring=FixedKeys(stub.snapshot.tenants),
         snapshots=FixedSnapshot(stub.snapshot),
         books=Books(
-            Kept(stub.records), NoMeter(), clock, Lessons(board, tool_calls, answers).learn
+            Kept(stub.records),
+            NoMeter(),
+            clock,
+            Lessons(board, tool_calls, answers, call_caps).learn,
         ),
         steps=Steps(
             WithoutChance(tool_calls, clock, _HASH_KEY),
-            Planner(answers, caps),
+            Planner(answers, call_caps, caps),
             Executor(providers, board, clock, Deadlines()),
         ),
         caps=caps,

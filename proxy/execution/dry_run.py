@@ -17,9 +17,10 @@ from proxy.domain.snapshot import Snapshot
 from proxy.domain.tenant import Tenant
 from proxy.errors import GatewayError
 from proxy.execution.grant import grant
-from proxy.execution.plan import Asked
+from proxy.execution.plan import Asked, within_caps
 from proxy.execution.scan import SLICE_BYTES
 from proxy.execution.understand import Heard, asked, hear
+from proxy.routing.bids import cap_of
 from proxy.routing.decide import decide
 from proxy.routing.degrade import FromCache, Proceed, Refuse, Say, Shorten, step_down
 from proxy.routing.facts import Setting, headers_for
@@ -44,13 +45,15 @@ class Sent:
 class Moment:
     """What else a decision depends on: when it is, and the request's id, which ends in twelve
     random hex digits. What is remembered of earlier requests: the provider that issued the tool
-    calls which this one answers, and the target whose answer to the very same one is kept.
+    calls which this one answers, the target whose answer to the very same one is kept, and by scope
+    how many premium calls its value has had.
     """
 
     unix_s: int
     request_id: str = "req_800000000000"
     tool_origin: str | None = None
     kept_from: str | None = None
+    premium_calls: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +106,19 @@ def dry_run(
     )
     policies, rules = snapshot.policies, snapshot.classing
     understood = asked(heard, _findings(heard, snapshot), setting, rules, policies.scope_key)
-    decided = decide(understood.facts, snapshot)
+    decided = _within_caps(decide(understood.facts, snapshot), understood.facts, moment)
     run = DryRun(understood, decided, decided)
     if not decided.ranking:
         run = _stepped_down(run, snapshot, moment.kept_from)
     return _if_redactable(run, rules.max_scanned_bytes)
+
+
+def _within_caps(decision: Decision, facts: Facts, moment: Moment) -> Decision:
+    def allows(purse_key: str, limit: int) -> bool:
+        cap = cap_of(purse_key, decision.ruling.premium_caps)
+        return cap is None or moment.premium_calls.get(cap.scope, 0) < limit
+
+    return within_caps(decision, facts, allows)
 
 
 def _findings(heard: Heard, snapshot: Snapshot) -> Findings:

@@ -1,6 +1,6 @@
 """The state of the world that a policy test describes, as what decisions read. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -10,7 +10,6 @@ from proxy.domain.admission import (
     Admitted,
     Ask,
     Balance,
-    Bid,
     Ledger,
     Limits,
     Purse,
@@ -75,43 +74,25 @@ def moment_of(test: TestSpec, time: str) -> Moment:
         request_id=f"req_{int(test.draw * 16**_DRAW_DIGITS):012x}",
         tool_origin=test.world.tool_calls_from,
         kept_from=test.world.cached_answer_from,
+        premium_calls=test.world.premium_calls,
     )
 
 
 def allowed(run: DryRun, world: WorldSpec) -> Allowed:
-    """Which candidate of *run* budgets let through, by the model of admission."""
+    """Which candidate of *run* the budget lets through, by the model of admission."""
     budget = world.budget
-    purses = [] if budget is None else [Purse(BUDGET, Unit.MONEY, budget.limit_nanousd)]
-    hard = budget is None or not budget.soft
-    bids = bids_of(run.decision, run.facts, purses, hard=hard)
-    if not bids:
+    if not run.decision.ranking:
         return NOBODY
+    if budget is None:
+        return Allowed(run.decision.ranking[0].target.id, None)
+    purse = Purse(BUDGET, Unit.MONEY, budget.limit_nanousd)
+    bids = bids_of(run.decision, run.facts, [purse], hard=not budget.soft)
+    ledger = Ledger(balances={(BUDGET, 0): Balance(budget.spent_nanousd)})
     ask = Ask(run.asked.request_id, bids, _LEASE_US)
-    ledger = Ledger(
-        balances={(key, 0): Balance(posted) for key, posted in _spent(bids, run, world)}
-    )
     _, found = admit(ledger, ask, Limits(), run.facts.unix_s * 1_000_000)
     if isinstance(found, Admitted):
         return Allowed(bids[found.place].target_id, None)
-    return Allowed(None, _without_value(found.limit_key))
-
-
-def _spent(bids: tuple[Bid, ...], run: DryRun, world: WorldSpec) -> Iterator[tuple[str, int]]:
-    """What is gone from each purse that *bids* draw on."""
-    caps = run.decision.ruling.premium_caps
-    scopes = {f"premium/{cap.rule_id}/{cap.scope}": cap.scope for cap in caps}
-    for purse in {purse for bid in bids for purse in bid.purses}:
-        if purse.unit is Unit.CALLS:
-            scope = scopes[_without_value(purse.key)]
-            yield purse.key, world.premium_calls.get(scope, 0)
-        else:
-            assert world.budget is not None
-            yield purse.key, world.budget.spent_nanousd
-
-
-def _without_value(purse_key: str) -> str:
-    """`premium/RULE/SCOPE` of a cap's purse, whose key has the hash of the scope's value too."""
-    return purse_key.partition("=")[0]
+    return Allowed(None, found.limit_key)
 
 
 def _standing(spec: StandingSpec) -> Standing:

@@ -8,11 +8,12 @@ import pytest
 
 from proxy.config.load import parse
 from proxy.domain.catalog import Endpoint
+from proxy.domain.decision import Reason
 from proxy.domain.labels import Kind, Origin, Workload
 from proxy.domain.rules import DegradeStep
 from proxy.domain.snapshot import Snapshot
 from proxy.domain.standing import Breaker, Standing
-from proxy.errors import CATALOGUE, GatewayError
+from proxy.errors import GatewayError
 from proxy.execution.dry_run import DryRun, Moment, Sent, dry_run
 from proxy.execution.grant import grant
 from proxy.execution.scan import SLICE_BYTES
@@ -208,6 +209,42 @@ def test_ladder_gives_a_kept_answer_if_there_is_one(
     assert run.message == (None if given else "Later please.")
 
 
+CAPPED = "[{id: team/one, premium_cap: {scope: ticket, calls: 1}}]"
+TICKET = {"x-pointsman-scope": "ticket=7"}
+
+
+@pytest.mark.parametrize(
+    ("calls", "headers", "candidates"),
+    [
+        ({}, TICKET, ["a/small", "b/big"]),
+        ({"ticket": 1}, TICKET, ["a/small"]),
+        ({"ticket": 1}, {}, ["a/small", "b/big"]),
+        ({"case": 9}, TICKET, ["a/small", "b/big"]),
+    ],
+)
+def test_premium_target_is_left_out_where_its_cap_is_spent(
+    calls: dict[str, int], headers: dict[str, str], candidates: list[str]
+) -> None:
+    """Of the scope that the request names; the rule is told, whatever its id looks like."""
+    moment = replace(NOON, premium_calls=calls)
+
+    run = ran(snapshot_with(CAPPED), headers=headers, moment=moment)
+
+    assert ranked(run) == candidates
+    told = [(each.target_id, each.reason, each.rule) for each in run.decision.rejected]
+    assert told == [("b/big", Reason.CAP_SPENT, "team/one")] * (len(candidates) == 1)
+
+
+def test_ladder_does_not_bring_back_what_a_cap_keeps_out() -> None:
+    """A smaller answer of the same target would be one premium call more."""
+    moment = replace(NOON, premium_calls={"ticket": 1})
+
+    run = ran(snapshot_with(CAPPED), model="ladder", tenant="alone", headers=TICKET, moment=moment)
+
+    assert ranked(run) == []
+    assert run.message == "Later please."
+
+
 def test_open_breakers_are_seen() -> None:
     """What is known of targets comes with the snapshot."""
     snapshot = replace(snapshot_with(), standings={"a/small": Standing(Breaker.OPEN)})
@@ -223,7 +260,6 @@ def test_kinds_that_would_be_redacted_are_told() -> None:
     assert ran(snapshot).redacted == ()
 
 
-@pytest.mark.skipif("not_redactable" not in CATALOGUE, reason="the code is not there yet")
 def test_what_was_not_read_cannot_be_redacted() -> None:
     """It is not sent; what is answered without a provider may be."""
     extra = "classify: {max_scanned_bytes: 1024}\n"

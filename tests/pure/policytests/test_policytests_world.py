@@ -109,7 +109,7 @@ headers: {x-pointsman-workload: reasoning, x-pointsman-scope: "ticket=1"}
     ("expect", "given"),
     [
         ("{admitted: b/big}", TICKET),
-        ("{limit_met: premium/one-a-ticket/ticket}",
+        ("{rejected: {b/big: {rule: one-a-ticket}}, never: b/*, degraded: cheaper_tier}",
          f"{TICKET}world: {{premium_calls: {{ticket: 1}}}}"),
         ("{admitted: b/big}", f"{TICKET}world: {{premium_calls: {{case: 1}}}}"),
         ("{admitted: b/big}", TICKET.replace("ticket=1", "case=1")
