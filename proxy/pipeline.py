@@ -8,13 +8,14 @@ from typing import NoReturn
 
 import orjson
 
-from proxy.domain.catalog import Endpoint, Route
+from proxy.domain.catalog import Endpoint
 from proxy.domain.decision import Decision
 from proxy.domain.request import Request
 from proxy.domain.snapshot import Snapshot
 from proxy.domain.tenant import Tenant
 from proxy.errors import GatewayError
 from proxy.execution.executor import Executor
+from proxy.execution.grant import grant
 from proxy.execution.opening import Opening
 from proxy.execution.plan import Asked, Plan, Planner
 from proxy.execution.relay import relay
@@ -74,7 +75,7 @@ class Pipeline:
             tenant = await self._tenant_of(exchange, snapshot, entry)  # 1 state/keyring
             request = parse(endpoint, await exchange.body(), self._caps)  # 2 wire/parse
             entry.request = request
-            _grant(request.route_id, tenant, snapshot)
+            grant(request.route_id, tenant, snapshot)
             asked = await self._understanding.of(request, tenant, exchange, snapshot)  # 3 classify
             entry.facts = asked.facts
             entry.decision = decide(asked.facts, snapshot)  # 4 routing/decide
@@ -97,7 +98,7 @@ class Pipeline:
             question = routing_question(await exchange.body(), self._caps)
             request = parse(Endpoint.CHAT, question.chat, self._caps)
             entry.request = request
-            _grant(request.route_id, tenant, snapshot)
+            grant(request.route_id, tenant, snapshot)
             supposed = replace(tenant, tier=question.tier or tenant.tier)
             asked = await self._understanding.of(request, supposed, exchange, snapshot)
             entry.facts = asked.facts
@@ -115,7 +116,7 @@ class Pipeline:
             if route_id is None:
                 body = models_body(snapshot.routes_of(tenant), MODELS_CREATED_S)
             else:
-                body = model_body(_grant(route_id, tenant, snapshot), MODELS_CREATED_S)
+                body = model_body(grant(route_id, tenant, snapshot), MODELS_CREATED_S)
             exchange.sink.start(Head(200, "application/json", len(body), stream=False))
             exchange.sink.write(body)
             exchange.sink.end()
@@ -142,22 +143,6 @@ class Pipeline:
         if tenant is None:
             raise GatewayError("unknown_tenant")
         return tenant
-
-
-def _grant(route_id: str, tenant: Tenant, snapshot: Snapshot) -> Route:
-    """The route of that name, if *tenant* may ask for it."""
-    route = snapshot.routes.get(route_id)
-    if route is None or route.id not in tenant.routes:
-        available = ", ".join(granted.id for granted in snapshot.routes_of(tenant)) or "none"
-        raise GatewayError(
-            "model_not_found", param="model", model=_shown(route_id), available=available
-        )
-    return route
-
-
-def _shown(name: str) -> str:
-    # The client's own text comes back to it, but short and without anything unprintable.
-    return "".join(c if c.isprintable() else "?" for c in name[:64])
 
 
 def _stepped_down(asked: Asked, entry: Entry, snapshot: Snapshot) -> Decision:

@@ -6,10 +6,12 @@ import typer
 
 from proxy.cli.check import check
 from proxy.cli.demo import demo
+from proxy.cli.explain import explain
 from proxy.cli.keys import keys
 from proxy.cli.prices import prices
 from proxy.cli.serve import serve
 from proxy.cli.simulate import simulate
+from proxy.cli.test import run_tests
 
 NAME = "pointsman"
 
@@ -51,6 +53,8 @@ app = typer.Typer(
 )
 app.command()(serve)
 app.command()(check)
+app.command()(explain)
+app.command("test")(run_tests)
 app.add_typer(keys, name="keys")
 app.add_typer(prices, name="prices")
 app.command()(simulate)

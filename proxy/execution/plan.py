@@ -5,20 +5,22 @@ A decision with candidates is sent, changed as its rules say. One without goes d
 (`routing/degrade`): something less is sent, or answered without any provider, or it is refused.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
-from proxy.domain.catalog import Endpoint
+from proxy.domain.catalog import Endpoint, Tier
 from proxy.domain.classing import ClassifyRules
 from proxy.domain.decision import Decision, Reason, Rejection
 from proxy.domain.facts import Facts
 from proxy.domain.findings import Findings
 from proxy.domain.reading import Reading
 from proxy.domain.request import Request
+from proxy.domain.rules import Attribute, Demand, Match
 from proxy.domain.snapshot import Snapshot
 from proxy.errors import GatewayError
 from proxy.execution.scan import scanned
 from proxy.ports import AnswerCache, CallCaps
-from proxy.routing.bids import bids_of
+from proxy.routing.bids import bids_of, cap_of
 from proxy.routing.degrade import FromCache, Proceed, Refuse, Say, Shorten, step_down
 from proxy.wire.clamp import clamped
 from proxy.wire.limits import Caps
@@ -72,7 +74,7 @@ class Planner:
             GatewayError: a rule refuses it, or nothing that may answer is left.
         """
         if decision.ruling.premium_caps:
-            decision = self._within_caps(decision, asked.facts)
+            decision = within_caps(decision, asked.facts, self._call_caps.allows)
         if decision.ranking:
             plan = Plan(decision, asked.request)
         else:
@@ -84,23 +86,6 @@ class Planner:
             plan.held = caps_of(plan.decision, asked.facts)
             self._call_caps.hold(plan.held)
         return plan
-
-    def _within_caps(self, decision: Decision, facts: Facts) -> Decision:
-        """*decision* without the premium targets whose caps are spent."""
-        spent = {
-            bid.target_id: purse.key.split("/")[1]  # the rule that caps it
-            for bid in bids_of(decision, facts, (), hard=False)
-            for purse in bid.purses
-            if not self._call_caps.allows(purse.key, purse.limit)
-        }
-        if not spent:
-            return decision
-        rejected = tuple(
-            Rejection(target_id, Reason.CAP_SPENT, "premium calls of its scope", rule)
-            for target_id, rule in spent.items()
-        )
-        left = tuple(each for each in decision.ranking if each.target.id not in spent)
-        return decision._replace(ranking=left, rejected=decision.rejected + rejected)
 
     def _key_of(self, asked: Asked) -> bytes:
         request = asked.request
@@ -142,6 +127,34 @@ class Planner:
         if most is not None and request.endpoint is not Endpoint.EMBEDDINGS:
             request = parse(request.endpoint, clamped(request, most), self._caps)
         return request
+
+
+def within_caps(decision: Decision, facts: Facts, allows: Callable[[str, int], bool]) -> Decision:
+    """*decision* without the premium targets whose caps are spent; *allows* tells, by a cap's key
+    and its limit, whether one more call is. What is forbidden so is forbidden to the ladder too.
+    """
+    caps = decision.ruling.premium_caps
+    spent = {
+        bid.target_id: cap.rule_id
+        for bid in bids_of(decision, facts, (), hard=False)
+        for purse in bid.purses
+        if (cap := cap_of(purse.key, caps)) and not allows(purse.key, purse.limit)
+    }
+    if not spent:
+        return decision
+    rejected = tuple(
+        Rejection(target_id, Reason.CAP_SPENT, "premium calls of its scope", rule)
+        for target_id, rule in spent.items()
+    )
+    left = tuple(each for each in decision.ranking if each.target.id not in spent)
+    premium = Match(Attribute.TIER, frozenset({Tier.PREMIUM.value}))
+    demands = tuple(Demand(rule, premium, forbidden=True) for rule in dict.fromkeys(spent.values()))
+    ruling = decision.ruling
+    return decision._replace(
+        ranking=left,
+        rejected=decision.rejected + rejected,
+        ruling=replace(ruling, demands=ruling.demands + demands, verdicts={}),
+    )
 
 
 def caps_of(decision: Decision, facts: Facts) -> tuple[str, ...]:

@@ -2,7 +2,13 @@
 in turns of the event loop.
 """
 
-from proxy.domain.request import Request
+from dataclasses import dataclass, field
+
+from proxy.domain.classing import ClassifyRules
+from proxy.domain.findings import Findings
+from proxy.domain.reading import Reading
+from proxy.domain.request import Headers, Request
+from proxy.domain.said import Said
 from proxy.domain.snapshot import Snapshot
 from proxy.domain.tenant import Tenant
 from proxy.domain.traits import traits_of
@@ -32,19 +38,45 @@ class Understanding:
         Raises:
             GatewayError: invalid_field, where the caller says of its request what is not known.
         """
-        said = said_of(exchange.headers, request.decoded)
-        reading = reading_of(request.endpoint, request.decoded)
-        findings = await scanned(reading, snapshot.classing)
-        labels = classify(reading, said, snapshot.classing, findings)
+        heard = hear(request, exchange.headers)
+        findings = await scanned(heard.reading, snapshot.classing)
         setting = Setting(
             tenant,
             exchange.request_id,
             headers_for(snapshot.policies.headers, exchange.headers),
-            self._origin_of(request) if reading.answers_tools else None,
+            self._origin_of(request) if heard.reading.answers_tools else None,
             self._clock.unix_ms() // 1000,
         )
-        facts = facts_of(request, traits_of(reading, said, self._hash_key), labels, setting)
-        return Asked(request, reading, findings, facts, exchange.request_id)
+        return asked(heard, findings, setting, snapshot.classing, self._hash_key)
 
     def _origin_of(self, request: Request) -> str | None:
         return self._tool_calls.origin_of(answered_calls(request.decoded))
+
+
+@dataclass(slots=True)
+class Heard:
+    """A request, its texts and shape, and what its caller says of it; its text is not scanned."""
+
+    request: Request
+    reading: Reading = field(repr=False)
+    said: Said
+
+
+def hear(request: Request, headers: Headers) -> Heard:
+    """What there is to understand of *request*, sent with *headers*. Pure.
+
+    Raises:
+        GatewayError: invalid_field, where the caller says of its request what is not known.
+    """
+    said = said_of(headers, request.decoded)
+    return Heard(request, reading_of(request.endpoint, request.decoded), said)
+
+
+def asked(
+    heard: Heard, findings: Findings, setting: Setting, rules: ClassifyRules, hash_key: bytes
+) -> Asked:
+    """What was *heard*, understood: *findings* are those of its scan. Pure."""
+    labels = classify(heard.reading, heard.said, rules, findings)
+    traits = traits_of(heard.reading, heard.said, hash_key)
+    facts = facts_of(heard.request, traits, labels, setting)
+    return Asked(heard.request, heard.reading, findings, facts, setting.request_id)

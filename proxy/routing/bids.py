@@ -50,5 +50,10 @@ def _caps(decision: Decision, facts: Facts) -> list[Purse]:
     ]
 
 
+def cap_of(purse_key: str, caps: Sequence[PremiumCap]) -> PremiumCap | None:
+    """Which of *caps* the purse *purse_key* counts for; None: it is no such purse."""
+    return next((cap for cap in caps if purse_key.startswith(_key(cap, ""))), None)
+
+
 def _key(cap: PremiumCap, value_hash: str) -> str:
     return f"premium/{cap.rule_id}/{cap.scope}={value_hash}"

@@ -71,6 +71,8 @@ class Provider:
         self.name = name
         self.config = config
         self.script = config.script
+        self.scripts: dict[str, Script] = {}
+        """In place of the default, by model."""
         self.stats = Stats()
         self.received: deque[Received] = deque(maxlen=KEPT_REQUESTS)
         self.stopping = False
@@ -99,6 +101,7 @@ class Provider:
         )
         self._bill.forget(self.name)
         self.script = self.config.script
+        self.scripts.clear()
         self._next.clear()
         self.received.clear()
         self._count = 0
@@ -202,7 +205,8 @@ class Provider:
         return model
 
     def _script_for(self, call: Call, ask: Ask) -> Script:
-        script = self._next.popleft() if self._next else self.script
+        default = self.scripts.get(ask.model, self.script)
+        script = self._next.popleft() if self._next else default
         if (directive := directive_in(ask.last_text)) is not None:
             script = read_script_json(directive, script)
         if (header := call.received.header("x-sim-script")) is not None:

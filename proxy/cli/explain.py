@@ -1,0 +1,167 @@
+"""`pointsman explain`: what the gateway would decide of a request, and why. I/O: reads files,
+prints.
+"""
+
+import json
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from proxy.cli.exits import DEFAULT_CONFIG, FAILED, USAGE, ConfigOption, fail
+from proxy.cli.serve import load_or_fail
+from proxy.domain.decision import Decision
+from proxy.domain.snapshot import Snapshot
+from proxy.domain.tenant import Tenant
+from proxy.errors import GatewayError
+from proxy.execution.dry_run import CAPS, DryRun, Moment, Sent, dry_run
+from proxy.routing.explain import EVERY_RULE, Counterfactual, counterfactual_to, explained, lines_of
+from proxy.units import NANOUSD_PER_USD
+from proxy.wire.question import routing_question
+
+STANDARD_INPUT: Final = "-"
+_TITLES: Final = ("without", "selected", "USD", "saves USD", "opens")
+
+
+def explain(
+    request: Annotated[
+        str,
+        typer.Argument(
+            metavar="REQUEST",
+            help="A chat as a client sends it, or a question in a few words; - is standard input.",
+        ),
+    ],
+    tenant: Annotated[
+        str | None, typer.Option(help="Who asks; needed where the config has several.")
+    ] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    header: Annotated[
+        list[str] | None, typer.Option(help="'name: value', as a client sends it. Repeats.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the JSON of POST /v1/route.")
+    ] = False,
+    compliance: Annotated[
+        bool,
+        typer.Option(
+            "--counterfactual", help="Also what each hard rule costs: what would be without it."
+        ),
+    ] = False,
+) -> None:
+    """Show what the gateway would decide of a request, and why; nothing is sent.
+
+    It decides as a gateway does that has just started: nothing is measured yet. Exit code 1 if the
+    request would be refused, 2 if a file cannot be read.
+    """
+    sent = _headers(header or [])
+    snapshot = load_or_fail(config).snapshot
+    asking = _tenant(tenant, snapshot)
+    try:
+        question = routing_question(_content_of(request), CAPS)
+        run = dry_run(
+            Sent(question.chat, sent),
+            replace(asking, tier=question.tier or asking.tier),
+            snapshot,
+            Moment(int(time.time())),
+        )
+    except GatewayError as error:
+        fail(f"{error.status} {error.code}: {error.message}", FAILED)
+    others = counterfactual_to(run.decision, run.facts, snapshot) if compliance else ()
+    if as_json:
+        typer.echo(json.dumps(_as_json(run, others, asked=compliance), indent=2))
+    else:
+        typer.echo("\n".join(_lines(run.decision, others, asked=compliance)))
+    _end(run)
+
+
+def _end(run: DryRun) -> None:
+    if run.refusal is not None:
+        fail(f"{run.refusal.status} {run.refusal.code}: {run.refusal.message}", FAILED)
+    if run.message is not None:
+        typer.echo(f"The client gets this message: {run.message}", err=True)
+
+
+def _content_of(request: str) -> bytes:
+    if request == STANDARD_INPUT:
+        return sys.stdin.buffer.read()
+    try:
+        return Path(request).read_bytes()
+    except OSError as error:
+        fail(f"{request} cannot be read: {error.strerror}", USAGE)
+
+
+def _headers(written: list[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for each in written:
+        name, colon, value = each.partition(":")
+        if not colon or not name.strip():
+            fail("A header is written 'name: value'.", USAGE)
+        key = name.strip().lower()
+        found[key] = f"{found[key]}, {value.strip()}" if key in found else value.strip()
+    return found
+
+
+def _tenant(wanted: str | None, snapshot: Snapshot) -> Tenant:
+    known = ", ".join(snapshot.tenants)
+    if wanted is None:
+        if len(snapshot.tenants) > 1:
+            fail(f"Name who asks by --tenant; the config has {known}.", USAGE)
+        wanted = next(iter(snapshot.tenants))
+    if wanted not in snapshot.tenants:
+        fail(f"The config has no tenant '{wanted}'; it has {known}.", USAGE)
+    return snapshot.tenants[wanted]
+
+
+def _as_json(run: DryRun, others: tuple[Counterfactual, ...], *, asked: bool) -> dict[str, Any]:
+    told = explained(run.decision)
+    if not asked:
+        return told
+    return told | {
+        "counterfactual": [
+            {
+                "rule": other.rule,
+                "selected": other.selected,
+                "cost_usd": _usd(other.cost_nanousd),
+                "saved_usd": _usd(other.saved_nanousd),
+                "opened": list(other.opened),
+            }
+            for other in others
+        ]
+    }
+
+
+def _usd(nanousd: int | None) -> float | None:
+    return None if nanousd is None else nanousd / NANOUSD_PER_USD
+
+
+def _lines(decision: Decision, others: tuple[Counterfactual, ...], *, asked: bool) -> list[str]:
+    # A table without rows has no width.
+    lines = lines_of(decision)
+    if not asked:
+        return lines
+    if not others:
+        return [*lines, "", "No hard rule applied."]
+    rows = [_TITLES, *(_row(other) for other in others)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        *lines,
+        "",
+        *(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in rows
+        ),
+    ]
+
+
+def _row(other: Counterfactual) -> tuple[str, ...]:
+    cost, saved = _usd(other.cost_nanousd), _usd(other.saved_nanousd)
+    return (
+        "every hard rule" if other.rule == EVERY_RULE else other.rule,
+        other.selected or "nobody",
+        "-" if cost is None else f"{cost:.6f}",
+        "-" if saved is None else f"{saved:+.6f}",
+        ", ".join(other.opened) or "-",
+    )
