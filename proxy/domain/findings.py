@@ -1,9 +1,9 @@
 """What was found in the texts of a request, and where. Pure values, free of text."""
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from proxy.domain.labels import Kind, Risk
+from proxy.values import value
 
 
 class Finding(NamedTuple):
@@ -15,7 +15,7 @@ class Finding(NamedTuple):
     end: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Findings:
     """All that a scan found. `complete`: every text was read to its end; what was not read may
     hold anything. `spans` holds one of each kind, or all of them where the scan was asked to.

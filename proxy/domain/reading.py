@@ -3,11 +3,12 @@
 Texts do not show when a reading or a passage is printed.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import NamedTuple
 
 from proxy.domain.catalog import Endpoint
+from proxy.values import value
 
 
 class Role(StrEnum):
@@ -52,7 +53,7 @@ class Form(StrEnum):
     CHOICE = "choice"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reading:
     """The texts of a request in the body's order, and its shape.
 

@@ -1,11 +1,12 @@
 """What the caller says about its own request, in headers or in `routing`. Pure values."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from proxy.domain.labels import LatencyClass, Risk, Sensitivity, Workload
+from proxy.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Said:
     """The caller's words, checked; None where it said nothing.
 

@@ -4,20 +4,20 @@ Values that a caller names (a ticket, a session) and the text that prompts share
 keyed hashes: equal ones can be told, and nothing else of them.
 """
 
-from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final
 
 from proxy.domain.reading import Reading, Role
 from proxy.domain.said import Said
 from proxy.domain.scopes import scope_hash
+from proxy.values import value
 
 HASH_BYTES: Final = 12
 MIN_SHARED_BYTES: Final = 4096
 """Providers cache prompts from about a thousand tokens on."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Traits:
     """The fields of Facts of the same names."""
 
