@@ -87,7 +87,9 @@ def test_counterfactual_for_machines_is_beside_the_decision() -> None:
 
 def test_without_hard_rules_compliance_costs_nothing() -> None:
     """And that is said."""
-    result = ran("--counterfactual", config=DEMO)
+    hello = {"model": "auto", "messages": [{"role": "user", "content": "Hello"}]}
+
+    result = ran("--counterfactual", config=DEMO, request=hello)
 
     assert result.stdout.splitlines()[-1] == "No hard rule applied."
 
