@@ -35,6 +35,15 @@ def measure(rounds: int = 200) -> dict[str, tuple[float, float]]:
     return {name: _measured(text, size, rounds) for name, (text, size) in CASES.items()}
 
 
+def labelled(content: str) -> object:
+    """The labels of a chat that says *content*, all in one go."""
+    reading = reading_of(Endpoint.CHAT, {"messages": [{"role": "user", "content": content}]})
+    scan = Scan(reading, BUILT_IN_ONLY)
+    while not scan.step(SLICE_BYTES):
+        pass
+    return classify(reading, SAID_NOTHING, BUILT_IN_ONLY, scan.findings())
+
+
 def _measured(text: str, size: int, rounds: int) -> tuple[float, float]:
     content = (text * (size // len(text) + 1))[:size]
     body = {"model": "auto", "messages": [{"role": "user", "content": content}]}

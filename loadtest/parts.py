@@ -26,23 +26,34 @@ from typing import Any, Final
 import uvloop
 
 from loadtest.answers import CHAT_REPLY, chat_body
+from loadtest.classifying import PROSE, labelled
+from loadtest.deciding import a_world
 from loadtest.standins import Client, Provider, Reply
-from proxy.assembly import FileSnapshots, Secrets, SystemClock, read_secrets
+from proxy.assembly import Secrets, SystemClock, read_secrets
 from proxy.config.load import LoadedConfig, load
 from proxy.deadlines import Deadlines
 from proxy.domain.catalog import Endpoint
-from proxy.domain.facts import facts_of
+from proxy.domain.facts import Facts
 from proxy.domain.outcome import Ending
 from proxy.domain.record import Attempt
+from proxy.domain.rules import Strategy
 from proxy.domain.tenant import Identity
 from proxy.execution.executor import Executor
+from proxy.execution.lessons import Lessons
 from proxy.execution.opening import Opening, PlainTap
+from proxy.execution.plan import Planner
 from proxy.execution.settle import Books, Entry, record_of
-from proxy.pipeline import Pipeline
+from proxy.execution.understand import Understanding
+from proxy.pipeline import Pipeline, Steps
 from proxy.ports import Call, Head
 from proxy.routing.decide import decide
+from proxy.state.answers import Answers
+from proxy.state.board import Board
+from proxy.state.call_caps import CallCaps
 from proxy.state.hot import HotRedis, Script
 from proxy.state.keyring import KeyRing
+from proxy.state.snapshots import SnapshotHolder
+from proxy.state.tool_calls import ToolCallOrigins
 from proxy.tasks import Supervisor
 from proxy.telemetry.lines import LineWriter
 from proxy.telemetry.metrics import Metrics
@@ -64,6 +75,7 @@ _CALLS: Final = 2000
 _REPEATS: Final = 7
 _READY_S: Final = 5.0
 _TENANT: Final = "bench"
+_HASH_KEY: Final = b"a key of the bench, for hashes".ljust(32, b".")
 _ADMIT: Final = Script("bench_admit", "redis.call('INCR', KEYS[1]) return {1, ARGV[1], ARGV[12]}")
 _KEYS: Final = ("pm:{bench}:a", "pm:{bench}:b")
 _ARGUMENTS: Final = tuple(str(1_000_000 + number) for number in range(12))
@@ -81,6 +93,11 @@ async def timed(call: Callable[[], object], calls: int) -> float:
         best = min(best, (time.process_time_ns() - began) / calls / 1e3)
         await asyncio.sleep(0)
     return best
+
+
+async def timed_few(call: Callable[[], object], calls: int) -> float:
+    """The same of what takes so long that a tenth of the calls will do."""
+    return await timed(call, max(1, calls // 10))
 
 
 async def timed_waiting(call: Callable[[], Awaitable[object]], calls: int) -> float:
@@ -125,6 +142,18 @@ class Passage:
         self.request = parse(Endpoint.CHAT, self.body, self.caps)
         self.target = next(iter(config.snapshot.routes["bench"].targets))
 
+    def facts(self) -> Facts:
+        """What is kept of the request for its decision."""
+        understanding = Understanding(ToolCallOrigins(), SystemClock(), _HASH_KEY)
+        client = Client(self.authorization, self.body)
+        asked = understanding.of(self.request, self.tenant, _as_any(client), self.snapshot)
+        try:
+            asked.send(None)
+        except StopIteration as understood:
+            facts: Facts = understood.value.facts
+            return facts
+        raise AssertionError("a short text is read in one slice")
+
     def entry(self) -> Entry:
         """The open book of the request, its answer relayed."""
         client = Client(self.authorization, self.body)
@@ -141,7 +170,8 @@ class Passage:
             started_at_ms=UnixMs(1_790_000_000_000),
             identity=Identity(_TENANT, "0123456789abcdef"),
             request=self.request,
-            decision=decide(facts_of(self.request, self.tenant), self.snapshot),
+            facts=self.facts(),
+            decision=decide(self.facts(), self.snapshot),
             attempts=[Attempt(self.target.id, None, 200, 1.234)],
             opening=opening,
             ending=Ending.COMPLETE,
@@ -169,17 +199,10 @@ def measures(path: Passage, outside: Outside) -> dict[str, Measure]:
         for _ in range(2):
             await redis.run(_ADMIT, _KEYS, _ARGUMENTS)
 
-    pipeline = Pipeline(
-        keyring=keyring,
-        snapshots=FileSnapshots(path.snapshot),
-        books=Books(recorder, metrics, SystemClock()),
-        executor=Executor(
-            _as_any({name: Provider(path.answer) for name in path.snapshot.providers}),
-            SystemClock(),
-            Deadlines(),
-        ),
-        caps=path.caps,
-    )
+    pipeline = _pipeline(path, keyring, recorder, metrics)
+    understanding = Understanding(ToolCallOrigins(), SystemClock(), _HASH_KEY)
+    client = _as_any(Client(path.authorization, path.body))
+    facts = path.facts()
 
     async def answered() -> None:
         client = Client(path.authorization, path.body)
@@ -194,16 +217,58 @@ def measures(path: Passage, outside: Outside) -> dict[str, Measure]:
             timed_waiting, lambda: keyring.identify(bearer_of(path.authorization))
         ),
         "parse": partial(timed, lambda: parse(Endpoint.CHAT, path.body, path.caps)),
-        "decide (facts_of + decide)": partial(
-            timed, lambda: decide(facts_of(path.request, path.tenant), path.snapshot)
+        "classify, up to facts": partial(
+            timed_waiting,
+            lambda: understanding.of(path.request, path.tenant, client, path.snapshot),
         ),
+        "decide": partial(timed, lambda: decide(facts, path.snapshot)),
         "rewrite (splice)": partial(timed, lambda: rewrite(path.request, path.target)),
         "read answer (read_plain)": partial(timed, lambda: read_plain(path.answer)),
         f"admit and settle, {IN_FLIGHT} in flight": partial(timed_together, admit_and_settle),
         "record + log line": partial(timed, lambda: recorder.record(record_of(entry, now))),
         "metrics": partial(timed, count),
         PIPELINE: partial(timed_waiting, answered),
+        **_apart(facts),
     }
+
+
+def _apart(facts: Facts) -> dict[str, Measure]:
+    """What grows with the text and with the config, at the sizes that the bars name."""
+    small, large = ((PROSE * (size // len(PROSE) + 1))[:size] for size in (1024, 100 * 1024))
+    worlds = {
+        f"apart: decide by {strategy}, {targets} targets and {rules} rules": a_world(
+            targets, rules, strategy
+        )
+        for targets, rules in ((10, 30), (100, 300))
+        for strategy in (Strategy.PRIORITY, Strategy.SCORE)
+    }
+    return {
+        "apart: classify 1 KB": partial(timed, lambda: labelled(small)),
+        "apart: classify 100 KB": partial(timed_few, lambda: labelled(large)),
+        **{
+            name: partial(timed_few, partial(decide, facts, world))
+            for name, world in worlds.items()
+        },
+    }
+
+
+def _pipeline(path: Passage, keyring: KeyRing, recorder: LogRecorder, metrics: Metrics) -> Pipeline:
+    clock = SystemClock()
+    board, answers, calls, call_caps = (
+        Board(clock.now), Answers(clock.now), ToolCallOrigins(), CallCaps()
+    )  # fmt: skip
+    providers = {name: Provider(path.answer) for name in path.snapshot.providers}
+    return Pipeline(
+        keyring=keyring,
+        snapshots=SnapshotHolder(path.snapshot, board, _HASH_KEY),
+        books=Books(recorder, metrics, clock, Lessons(board, calls, answers, call_caps).learn),
+        steps=Steps(
+            Understanding(calls, clock, _HASH_KEY),
+            Planner(answers, call_caps, path.caps),
+            Executor(_as_any(providers), board, clock, Deadlines()),
+        ),
+        caps=path.caps,
+    )
 
 
 async def measured(config: LoadedConfig, token: str, calls: int) -> dict[str, float | str]:

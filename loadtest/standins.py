@@ -15,6 +15,7 @@ class Reply:
 
     status = 200
     content_type = "application/json"
+    limits_left = None
 
     def __init__(self, body: bytes) -> None:
         self.content_length = len(body)
@@ -56,6 +57,7 @@ class Client:
     def __init__(self, authorization: str, body: bytes) -> None:
         self.authorization = authorization
         self.forwarded: dict[str, str] = {}
+        self.headers: dict[str, str] = {}
         self.sink = self
         self.status: int | None = None
         self.started_at: float | None = None

@@ -87,8 +87,7 @@ def test_counterfactual_for_machines_is_beside_the_decision() -> None:
 
 def test_without_hard_rules_compliance_costs_nothing() -> None:
     """And that is said."""
-    hello = {"model": "auto", "messages": [{"role": "user", "content": "Hello"}]}
-
+    hello = {**CHAT, "messages": [{"role": "user", "content": "Hello"}]}
     result = ran("--counterfactual", config=DEMO, request=hello)
 
     assert result.stdout.splitlines()[-1] == "No hard rule applied."

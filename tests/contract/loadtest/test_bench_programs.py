@@ -67,7 +67,7 @@ def test_every_part_runs(grounds: Grounds) -> None:
     with a_stage(grounds) as stage:
         found = parts_of(stage, calls=32)
 
-    assert len(found) == 9
+    assert len(found) == 16
     assert {name: cost for name, cost in found.items() if not isinstance(cost, float)} == {}
 
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from proxy.cli.main import app
 
 PROMISES = [
-    ("check", "Exit code 0 if it may start, 1 if not, 2 if the file cannot be read."),
+    ("check", "Exit code 0 if it may start, 1 if not (or, with --strict, if there are warnings)"),
     ("keys create", "Needs the config's Redis and pepper."),
     ("keys create", "30d"),
     ("keys list", "Needs the config's Redis and pepper."),
