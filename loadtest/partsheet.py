@@ -20,6 +20,9 @@ CALLS: Final = 2000
 
 _TIMEOUT_S: Final = 60.0
 _WHOLE: Final = "whole: "
+_APART: Final = "apart: "
+"""Not of the request that the other parts are of."""
+
 _PROGRAMS: Final = {
     "whole: bare aiohttp server answering from memory": bare,
     "whole: bare aiohttp + lean upstream (floor)": floor,
@@ -36,10 +39,11 @@ def measure_parts(stage: Stage, plan: Plan) -> Found:
     print("bench: parts", flush=True)
     parts = parts_of(stage)
     whole = {name: parts.pop(name) for name in tuple(parts) if name.startswith(_WHOLE)}
+    apart = {name: parts.pop(name) for name in tuple(parts) if name.startswith(_APART)}
     lines: list[tuple[Cell, ...]] = list(parts.items())
     figures = [cost for cost in parts.values() if isinstance(cost, float)]
     lines.append(("sum of these parts", sum(figures)))
-    lines += whole.items()
+    lines += [*whole.items(), *apart.items()]
     for name, start in _PROGRAMS.items():
         with start(stage) as target:
             _ = plain_cpu(target, connections=plan.connections, seconds=plan.warm_up_s)
