@@ -12,9 +12,6 @@ from proxy.wire.prompt import NO_NEEDS, Prompt, text_bytes
 MAX_TOKENS_CEILING = 2**31 - 1
 MAX_N = 128
 
-READ_INSIDE = ("messages", "response_format")
-"""Members whose insides are read, so that a repeated key in them is refused."""
-
 _ROLES = frozenset({"developer", "system", "user", "assistant", "tool", "function"})
 _PROVIDERS_NUMBERS = frozenset({"temperature", "top_p", "presence_penalty", "frequency_penalty"})
 _SPECIAL = frozenset({"tools", "functions", "response_format", "modalities"})

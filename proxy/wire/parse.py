@@ -1,8 +1,9 @@
 """Step 2: a client's bytes become a Request, or a refusal that names the field. Pure.
 
-Only what routing needs is read; everything else passes through untouched. What is read must
-mean the same to the upstream: a key that stands twice, or that differs from one of ours in case
-only, is refused, since parsers disagree on which of the two counts.
+Only what routing needs is validated; everything else passes through untouched. But all of it is
+read for what its texts hold, so it must mean the same to the upstream: a key that stands twice,
+anywhere, or that differs from one of ours in case only, is refused, since parsers disagree on
+which of the two counts.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,7 +13,7 @@ import orjson
 from proxy.domain.catalog import Endpoint
 from proxy.domain.request import Request
 from proxy.errors import GatewayError
-from proxy.wire.chat import READ_INSIDE, read_chat
+from proxy.wire.chat import read_chat
 from proxy.wire.completions import read_completion
 from proxy.wire.embeddings import read_embeddings
 from proxy.wire.fields import flag, invalid, missing, optional_object, shown
@@ -24,8 +25,6 @@ MAX_MODEL_CHARS = 256
 
 WALKED_BRACKETS = 5000
 """Up to so many lists and objects are walked for their depth; above, the scanner is quicker."""
-
-_ALWAYS_READ_INSIDE = ("routing", "stream_options")
 
 _OURS = frozenset(
     {"model", "messages", "prompt", "input", "stream", "stream_options", "routing", "n"}
@@ -58,7 +57,7 @@ def parse(endpoint: Endpoint, body: bytes, caps: Caps) -> Request:
         raise GatewayError("body_too_complex", limit=caps.max_brackets)
     decoded = _decode(body, caps)
     if not _holds_no_key_twice(body, decoded) or _may_be_deep(decoded, brackets, caps):
-        _look_closely(endpoint, body, decoded, caps)
+        _look_closely(body, decoded, caps)
     if not _USUAL.issuperset(decoded):
         _refuse_lookalikes(decoded)
     return _request_of(endpoint, body, decoded)
@@ -83,12 +82,11 @@ def _may_be_deep(decoded: dict[str, object], brackets: int, caps: Caps) -> bool:
     return brackets > WALKED_BRACKETS or is_deeper(decoded, caps.max_json_depth)
 
 
-def _look_closely(endpoint: Endpoint, body: bytes, decoded: dict[str, object], caps: Caps) -> None:
+def _look_closely(body: bytes, decoded: dict[str, object], caps: Caps) -> None:
+    # Every member is read by somebody: by routing, or for what its texts hold.
     masked = mask_escapes(body)
-    members = scan_members(body, masked, caps.max_json_depth)
-    for name in (*_ALWAYS_READ_INSIDE, *(READ_INSIDE if endpoint is Endpoint.CHAT else ())):
-        if name in members:
-            refuse_duplicates(name, body, masked, members[name].value, decoded[name])
+    for name, member in scan_members(body, masked, caps.max_json_depth).items():
+        refuse_duplicates(name, body, masked, member.value, decoded[name])
 
 
 def _decode(body: bytes, caps: Caps) -> dict[str, object]:
