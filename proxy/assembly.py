@@ -162,7 +162,7 @@ async def gateway_parts(
         pipeline = Pipeline(
             keyring=keyring,
             snapshots=snapshots,
-            books=Books(recorder, metrics, clock, learn),
+            books=Books(recorder, metrics, clock, learn, log_failure),
             steps=Steps(
                 Understanding(tool_calls, clock, hash_key),
                 Planner(answers, call_caps, caps),

@@ -84,7 +84,7 @@ CATALOGUE: Final[dict[str, ErrorKind]] = {
     "unknown_path": _request(
         404,
         "Pointsman serves no such path. The SDK's base URL must end in /v1; served are "
-        "/v1/chat/completions, /v1/completions, /v1/embeddings and /v1/models.",
+        "/v1/chat/completions, /v1/completions, /v1/embeddings, /v1/models and /v1/route.",
     ),
     "method_not_allowed": _request(405, "This path does not take that method. Allowed: {allowed}."),
     "invalid_json": _request(400, "The request body is not valid JSON: {reason}."),
@@ -134,8 +134,9 @@ CATALOGUE: Final[dict[str, ErrorKind]] = {
     ),
     "not_redactable": _gateway(
         413,
-        "The operators' rules take sensitive text out of this request, and only {limit} bytes of a "
-        "request's text are read for that. Send less.",
+        "The operators' rules take sensitive text out of this request, which Pointsman cannot read "
+        "to its end: it is longer than {limit} bytes, or holds a file, a recording or token "
+        "numbers. Send less, or send it as text.",
         may_retry=False,
     ),
     "no_target_now": _gateway(
@@ -153,24 +154,24 @@ CATALOGUE: Final[dict[str, ErrorKind]] = {
     # The providers.
     "provider_rate_limited": _provider(
         429,
-        "Every provider of the route '{route}' is rate limited ({attempts} tried). "
-        "Pointsman already tried the alternatives; wait before you retry.",
+        "Every provider of the route '{route}' that may answer this request is rate limited "
+        "({attempts} tried). Wait before you retry.",
         may_retry=True,
     ),
     "provider_overloaded": _provider(
         503,
-        "Every provider of the route '{route}' is overloaded ({attempts} tried). "
-        "Pointsman already tried the alternatives.",
+        "Every provider of the route '{route}' that may answer this request is overloaded "
+        "({attempts} tried).",
     ),
     "provider_failed": _provider(
         502,
-        "No provider of the route '{route}' answered ({attempts} tried, the last: {kind}). "
-        "Pointsman already tried the alternatives.",
+        "No provider of the route '{route}' that may answer this request did ({attempts} tried, "
+        "the last: {kind}).",
     ),
     "provider_timeout": _provider(
         504,
-        "No provider of the route '{route}' answered in time ({attempts} tried, the last: "
-        "{kind}). Pointsman already tried the alternatives.",
+        "No provider of the route '{route}' that may answer this request did so in time "
+        "({attempts} tried, the last: {kind}).",
     ),
     "provider_interrupted": _provider(
         502,

@@ -9,7 +9,6 @@ from typing import NoReturn
 import orjson
 
 from proxy.domain.catalog import Endpoint
-from proxy.domain.decision import Decision
 from proxy.domain.request import Request
 from proxy.domain.snapshot import Snapshot
 from proxy.domain.tenant import Tenant
@@ -17,13 +16,13 @@ from proxy.errors import GatewayError
 from proxy.execution.executor import Executor
 from proxy.execution.grant import grant
 from proxy.execution.opening import Opening
-from proxy.execution.plan import Asked, Plan, Planner
+from proxy.execution.plan import Plan, Planner
 from proxy.execution.relay import relay
 from proxy.execution.settle import Books, Entry
 from proxy.execution.understand import Understanding
 from proxy.ports import Exchange, Head, KeyRing, Snapshots
 from proxy.routing.decide import decide
-from proxy.routing.degrade import FromCache, Proceed, Refuse, Say, Shorten, header_of, step_down
+from proxy.routing.degrade import header_of
 from proxy.routing.explain import explained, summary_of
 from proxy.wire.bearer import bearer_of
 from proxy.wire.limits import Caps
@@ -81,7 +80,7 @@ class Pipeline:
             entry.decision = decide(asked.facts, snapshot)  # 4 routing/decide
             plan = await self._planner.plan(asked, entry.decision, snapshot)  # 4 execution/plan
             entry.decision, entry.request = plan.decision, plan.request
-            entry.keep_as, entry.held = plan.keep_as, plan.held
+            entry.keep_as, entry.held, entry.redacted = plan.keep_as, plan.held, plan.redacted
             if plan.ready is not None:
                 _tell(plan, plan.ready, exchange, entry)
                 return
@@ -102,8 +101,9 @@ class Pipeline:
             supposed = replace(tenant, tier=question.tier or tenant.tier)
             asked = await self._understanding.of(request, supposed, exchange, snapshot)
             entry.facts = asked.facts
-            entry.decision = decide(asked.facts, snapshot)
-            shown = orjson.dumps(explained(_stepped_down(asked, entry, snapshot)))
+            decision = decide(asked.facts, snapshot)
+            entry.decision = self._planner.foreseen(asked, decision, snapshot)
+            shown = orjson.dumps(explained(entry.decision))
             exchange.sink.start(Head(200, "application/json", len(shown), stream=False))
             exchange.sink.write(shown)
             exchange.sink.end()
@@ -145,21 +145,6 @@ class Pipeline:
         return tenant
 
 
-def _stepped_down(asked: Asked, entry: Entry, snapshot: Snapshot) -> Decision:
-    """The decision, or the one that the ladder would come to."""
-    assert entry.decision is not None
-    if entry.decision.ranking:
-        return entry.decision
-    step = step_down(entry.decision, asked.facts, snapshot)
-    match step:
-        case Proceed(decision) | Shorten(decision):
-            return decision
-        case FromCache() | Say():
-            return entry.decision._replace(degradation=step.degradation)
-        case Refuse():
-            return entry.decision
-
-
 def _tell(plan: Plan, body: bytes, exchange: Exchange, entry: Entry) -> None:
     """Answer with what needs no provider."""
     stream = plan.request.stream
@@ -181,6 +166,9 @@ def told(entry: Entry) -> tuple[tuple[str, str], ...]:
     ]
     if entry.opening is not None:
         headers.append(("x-pointsman-target", entry.opening.call.target.id))
+    if entry.redacted:
+        told_kinds = ", ".join(f"{kind}={count}" for kind, count in entry.redacted)
+        headers.append(("x-pointsman-redacted", told_kinds))
     if decision.degradation is not None:
         headers.append(("x-pointsman-degraded", header_of(decision.degradation)))
     return tuple(headers)

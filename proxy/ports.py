@@ -259,10 +259,10 @@ class CallCaps(Protocol):
 class ToolCalls(Protocol):
     """Which provider issued which tool calls, by the ids that it gave them."""
 
-    def issued(self, call_ids: Iterable[str], provider_id: str) -> None:
-        """*provider_id* answered with these calls."""
+    def issued(self, tenant_id: str, call_ids: Iterable[str], provider_id: str) -> None:
+        """*provider_id* answered *tenant_id* with these calls."""
 
-    def origin_of(self, call_ids: Iterable[str]) -> str | None:
+    def origin_of(self, tenant_id: str, call_ids: Iterable[str]) -> str | None:
         """The provider that issued the newest of these that is known, None where none is."""
 
 

@@ -2,6 +2,7 @@
 
 from proxy.domain.decision import Decision, Rejection
 from proxy.domain.facts import Facts
+from proxy.domain.labels import Kind
 from proxy.domain.outcome import Ending, FailureKind
 from proxy.domain.usage import Evidence, Usage
 from proxy.units import NanoUsd, UnixMs
@@ -33,7 +34,7 @@ class Record:
     `status` is what the client got (499: it left before an answer began). `cost_nanousd` is what
     the answer cost; None: there was none, or its target has no price (then `usage` tells). What
     other attempts may have cost stands with each of them. `facts` and `decision`: None where it did
-    not come so far.
+    not come so far. `redacted`: how many values of which kinds did not leave.
     """
 
     request_id: str
@@ -50,6 +51,7 @@ class Record:
     target_id: str | None
     attempts: tuple[Attempt, ...]
     skipped: tuple[Rejection, ...]
+    redacted: tuple[tuple[Kind, int], ...]
     stream: bool
     usage: Usage
     evidence: Evidence

@@ -57,7 +57,7 @@ class Lessons:
                 workload=facts.labels.workload.value,
                 attempts=len(record.attempts),
                 broke=broke,
-                prompt_bytes=0 if facts.images else facts.prompt_bytes,
+                prompt_bytes=0 if facts.images else _sent_bytes(entry),
                 prompt_tokens=usage.prompt_tokens if reported else 0,
                 completion_tokens=usage.completion_tokens if reported else 0,
                 writing_ms=_writing_ms(record),
@@ -68,9 +68,16 @@ class Lessons:
         if broke:
             return
         if opening.tap.calls:
-            self._tool_calls.issued(opening.tap.calls, opening.call.target.provider.id)
+            self._tool_calls.issued(
+                facts.tenant_id, opening.tap.calls, opening.call.target.provider.id
+            )
         if entry.keep_as is not None and opening.whole:
             self._cache.keep(entry.keep_as, KeptAnswer(opening.call.target.id, opening.prefix))
+
+
+def _sent_bytes(entry: Entry) -> int:
+    """The text that the target read, which may be less than what came."""
+    return 0 if entry.request is None else entry.request.prompt_bytes
 
 
 def _called_premium(entry: Entry) -> bool:

@@ -5,6 +5,7 @@ A decision with candidates is sent, changed as its rules say. One without goes d
 (`routing/degrade`): something less is sent, or answered without any provider, or it is refused.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -13,6 +14,7 @@ from proxy.domain.classing import ClassifyRules
 from proxy.domain.decision import Decision, Reason, Rejection
 from proxy.domain.facts import Facts
 from proxy.domain.findings import Findings
+from proxy.domain.labels import Kind
 from proxy.domain.reading import Reading
 from proxy.domain.request import Request
 from proxy.domain.rules import Attribute, Demand, Match
@@ -48,7 +50,8 @@ class Plan:
     """Send *request* as *decision* ranks its targets; or answer with *ready*, which is whole and
     needs no provider: `kept_from` is the target that once gave it, None where it is a message.
     `keep_as`: a rule allows to keep the answer, under that key. `held`: the caps on premium calls
-    that one call was counted in; it is given back where no premium target was called.
+    that one call was counted in; it is given back where no premium target was called. `redacted`:
+    how many values of which kinds were replaced.
     """
 
     decision: Decision
@@ -57,6 +60,7 @@ class Plan:
     kept_from: str | None = None
     keep_as: bytes | None = field(default=None, repr=False)
     held: tuple[str, ...] = ()
+    redacted: tuple[tuple[Kind, int], ...] = ()
 
 
 class Planner:
@@ -73,19 +77,39 @@ class Planner:
         Raises:
             GatewayError: a rule refuses it, or nothing that may answer is left.
         """
-        if decision.ruling.premium_caps:
-            decision = within_caps(decision, asked.facts, self._call_caps.allows)
+        decision = self._capped(decision, asked.facts)
         if decision.ranking:
             plan = Plan(decision, asked.request)
         else:
             plan = self._stepped_down(asked, decision, snapshot)
-        if plan.ready is None:
-            if plan.decision.ruling.caching_allowed and not asked.request.stream:
-                plan.keep_as = self._key_of(asked)
-            plan.request = await self._as_sent(plan, asked, snapshot.classing)
-            plan.held = caps_of(plan.decision, asked.facts)
-            self._call_caps.hold(plan.held)
+        if plan.ready is not None:
+            return plan
+        if plan.decision.ruling.caching_allowed and not asked.request.stream:
+            plan.keep_as = self._key_of(asked)
+        # Counted before anything is waited for: many at once would else all be within the cap.
+        plan.held = caps_of(plan.decision, asked.facts)
+        self._call_caps.hold(plan.held)
+        try:
+            await self._prepare(plan, asked, snapshot.classing)
+        except BaseException:
+            self._call_caps.release(plan.held)
+            raise
         return plan
+
+    def foreseen(self, asked: Asked, decision: Decision, snapshot: Snapshot) -> Decision:
+        """The decision that a plan would be made of; nothing is counted, and nothing raised."""
+        decision = self._capped(decision, asked.facts)
+        if decision.ranking:
+            return decision
+        try:
+            return self._stepped_down(asked, decision, snapshot).decision
+        except GatewayError:
+            return decision
+
+    def _capped(self, decision: Decision, facts: Facts) -> Decision:
+        if not decision.ruling.premium_caps:
+            return decision
+        return within_caps(decision, facts, self._call_caps.allows)
 
     def _key_of(self, asked: Asked) -> bytes:
         request = asked.request
@@ -112,21 +136,30 @@ class Planner:
                         told = decision._replace(degradation=degradation)
                         return Plan(told, request, kept.body, kept.target_id)
 
-    async def _as_sent(self, plan: Plan, asked: Asked, rules: ClassifyRules) -> Request:
-        request, decision = plan.request, plan.decision
-        kinds = decision.ruling.redact
-        if kinds and not asked.findings.complete:
+    async def _prepare(self, plan: Plan, asked: Asked, rules: ClassifyRules) -> None:
+        """Make the request of *plan* what is sent."""
+        kinds = plan.decision.ruling.redact
+        if kinds:
+            await self._redact(plan, kinds, asked, rules)
+        most = plan.decision.max_output_tokens
+        if most is not None and plan.request.endpoint is not Endpoint.EMBEDDINGS:
+            body = clamped(plan.request, most)
+            plan.request = parse(plan.request.endpoint, body, self._caps)
+
+    async def _redact(
+        self, plan: Plan, kinds: frozenset[Kind], asked: Asked, rules: ClassifyRules
+    ) -> None:
+        if asked.reading.unread or not asked.findings.complete:
             # What was not read may hold what must not leave.
             raise GatewayError("not_redactable", limit=rules.max_scanned_bytes)
-        if not kinds.isdisjoint(asked.findings.kinds):
-            every = await scanned(asked.reading, rules, every=True)
-            nonce = asked.request_id[-NONCE_CHARS:]
-            body = redact(request, asked.reading, every.spans, kinds, nonce)
-            request = parse(request.endpoint, body, self._caps)
-        most = decision.max_output_tokens
-        if most is not None and request.endpoint is not Endpoint.EMBEDDINGS:
-            request = parse(request.endpoint, clamped(request, most), self._caps)
-        return request
+        if kinds.isdisjoint(asked.findings.kinds):
+            return
+        every = await scanned(asked.reading, rules, every=True)
+        nonce = asked.request_id[-NONCE_CHARS:]
+        body = redact(plan.request, asked.reading, every.spans, kinds, nonce)
+        plan.request = parse(plan.request.endpoint, body, self._caps)
+        found = Counter(span.kind for span in every.spans if span.kind in kinds)
+        plan.redacted = tuple(sorted(found.items()))
 
 
 def within_caps(decision: Decision, facts: Facts, allows: Callable[[str, int], bool]) -> Decision:

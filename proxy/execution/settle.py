@@ -12,6 +12,7 @@ from types import TracebackType
 from proxy.domain.catalog import Endpoint
 from proxy.domain.decision import Decision
 from proxy.domain.facts import Facts
+from proxy.domain.labels import Kind
 from proxy.domain.outcome import Ending
 from proxy.domain.price import cost_of
 from proxy.domain.record import Attempt, Record
@@ -46,6 +47,7 @@ class Entry:
     facts: Facts | None = None
     keep_as: bytes | None = None
     held: tuple[str, ...] = ()
+    redacted: tuple[tuple[Kind, int], ...] = ()
     decision: Decision | None = None
     attempts: list[Attempt] = field(default_factory=list)
     opening: Opening | None = None
@@ -69,8 +71,12 @@ class Books:
         meter: Meter,
         clock: Clock,
         learn: Callable[["Entry", Record], None] = lambda entry, record: None,
+        on_failure: Callable[[str, BaseException], None] = lambda name, error: None,
     ) -> None:
-        """*learn* takes what a request teaches (`execution/lessons`)."""
+        """*learn* takes what a request teaches (`execution/lessons`); *on_failure* is told where
+        one of the books could not be kept.
+        """
+        self._on_failure = on_failure
         self._recorder = recorder
         self._meter = meter
         self._learn = learn
@@ -89,9 +95,16 @@ class Books:
         if entry.opening is not None:
             entry.opening.reply.close()
         record = record_of(entry, self._clock.now())
-        self._meter.request_ended(record)
-        self._recorder.record(record)
-        self._learn(entry, record)
+        # Each by itself: what one of them cannot do costs neither the answer nor the others.
+        self._safely(lambda: self._learn(entry, record))
+        self._safely(lambda: self._meter.request_ended(record))
+        self._safely(lambda: self._recorder.record(record))
+
+    def _safely(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except Exception as error:
+            self._on_failure("books", error)
 
 
 class OpenEntry:
@@ -150,6 +163,7 @@ def record_of(entry: Entry, now: LoopSeconds) -> Record:
         target_id=opening.call.target.id if opening else None,
         attempts=tuple(entry.attempts),
         skipped=decision.rejected if decision else (),
+        redacted=entry.redacted,
         stream=entry.request.stream if entry.request else False,
         usage=usage,
         evidence=evidence,

@@ -44,13 +44,18 @@ class Understanding:
             tenant,
             exchange.request_id,
             headers_for(snapshot.policies.headers, exchange.headers),
-            self._origin_of(request) if heard.reading.answers_tools else None,
+            self._origin_of(request, tenant, snapshot) if heard.reading.answers_tools else None,
             self._clock.unix_ms() // 1000,
         )
         return asked(heard, findings, setting, snapshot.classing, self._hash_key)
 
-    def _origin_of(self, request: Request) -> str | None:
-        return self._tool_calls.origin_of(answered_calls(request.decoded))
+    def _origin_of(self, request: Request, tenant: Tenant, snapshot: Snapshot) -> str | None:
+        """Who issued the tool calls that are answered; None also where the route, another one
+        than before, does not have that provider: then there is nobody to stay with.
+        """
+        origin = self._tool_calls.origin_of(tenant.id, answered_calls(request.decoded))
+        targets = snapshot.routes[request.route_id].targets
+        return origin if any(target.provider.id == origin for target in targets) else None
 
 
 @dataclass(slots=True)

@@ -44,7 +44,8 @@ def _reserve(candidate: Candidate, facts: Facts, limit: int | None) -> int:
 def _caps(decision: Decision, facts: Facts) -> list[Purse]:
     scopes = dict(facts.scopes)
     return [
-        Purse(_key(cap, scopes[cap.scope]), Unit.CALLS, cap.calls)
+        # By tenant: a ticket's number is no secret, and nobody's to use up but its own tenant's.
+        Purse(_key(cap, f"{facts.tenant_id}/{scopes[cap.scope]}"), Unit.CALLS, cap.calls)
         for cap in decision.ruling.premium_caps
         if cap.scope in scopes
     ]

@@ -12,7 +12,7 @@ from proxy.domain.catalog import Target
 from proxy.domain.decision import Candidate, Decision, Rejection
 from proxy.domain.facts import Facts
 from proxy.domain.labels import Label, Labels
-from proxy.domain.rules import Ruling
+from proxy.domain.rules import LogLevel, Ruling
 from proxy.domain.snapshot import Snapshot
 from proxy.routing.decide import choose, decide
 from proxy.units import NANOUSD_PER_USD, NanoUsd
@@ -54,10 +54,11 @@ def explained(decision: Decision) -> dict[str, Any]:
 def summary_of(decision: Decision) -> str:
     """*decision* in a few closed words, for a header."""
     labels = decision.labels
+    clamp = decision.max_output_tokens
     return (
         f"strategy={decision.strategy}; workload={labels.workload.value}; "
         f"sensitivity={labels.sensitivity.value}; candidates={len(decision.ranking)}; "
-        f"rejected={len(decision.rejected)}"
+        f"rejected={len(decision.rejected)}" + ("" if clamp is None else f"; max_tokens={clamp}")
     )
 
 
@@ -129,6 +130,12 @@ def lines_of(decision: Decision) -> list[str]:
         + (f", holds {', '.join(labels.kinds)}" if labels.kinds else ""),
         f"rules     {', '.join(decision.rules) or 'none'}",
     ]
+    if decision.ruling.redact:
+        head.append(f"redacts   {', '.join(sorted(decision.ruling.redact))}")
+    if decision.max_output_tokens is not None:
+        head.append(f"clamp     max_tokens {decision.max_output_tokens}")
+    if decision.ruling.log is not LogLevel.FULL:
+        head.append(f"log       {decision.ruling.log}")
     if decision.degradation is not None:
         was = decision.degradation
         head.append(f"degraded  {was.step}: {was.before} -> {was.after} ({was.because})")

@@ -124,7 +124,16 @@ def _decision(record: Record) -> dict[str, object] | None:
         "rules": decision.ruling.applied,
         "candidates": len(decision.ranking),
         "predicted_nanousd": decision.estimated_cost_nanousd,
-        "degraded": None if degradation is None else degradation.step,
+        "max_output_tokens": decision.max_output_tokens,
+        "redacted": {kind.value: count for kind, count in record.redacted},
+        "degraded": None
+        if degradation is None
+        else {
+            "step": degradation.step,
+            "from": degradation.before,
+            "to": degradation.after,
+            "reason": degradation.because,
+        },
         "labels": {
             "workload": labels.workload.value,
             "origin": labels.workload.origin,

@@ -20,6 +20,14 @@ def invalid(field: str, reason: str) -> GatewayError:
     return GatewayError("invalid_field", param=field, field=field, reason=reason)
 
 
+def unknown_field(name: str, reason: str, within: str | None = None) -> GatewayError:
+    """The refusal of a field whose *name* is the client's own. It is told to the client alone:
+    `param`, which the log has too, is what it stands *within*.
+    """
+    field = shown(name) if within is None else f"{within}.{shown(name)}"
+    return GatewayError("invalid_field", param=within, field=field, reason=reason)
+
+
 def missing(field: str) -> GatewayError:
     """The refusal of a body without a field that it needs."""
     return GatewayError("missing_field", param=field, field=field)

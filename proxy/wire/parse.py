@@ -50,17 +50,27 @@ def parse(endpoint: Endpoint, body: bytes, caps: Caps) -> Request:
             too_many_fields, duplicate_field, missing_field, invalid_field. No message quotes the
             body but for field names, capped and in printable ASCII.
     """
-    if len(body) > caps.max_body_bytes:
-        raise GatewayError("body_too_large", limit=caps.max_body_bytes)
-    brackets = len(body) - len(body.translate(None, b"[{"))  # in one pass
-    if brackets > caps.max_brackets:
-        raise GatewayError("body_too_complex", limit=caps.max_brackets)
+    brackets = count_brackets(body, caps)
     decoded = _decode(body, caps)
     if not _holds_no_key_twice(body, decoded) or _may_be_deep(decoded, brackets, caps):
         _look_closely(body, decoded, caps)
     if not _USUAL.issuperset(decoded):
         _refuse_lookalikes(decoded)
     return _request_of(endpoint, body, decoded)
+
+
+def count_brackets(body: bytes, caps: Caps) -> int:
+    """How many lists and objects *body* may hold; to be asked before it is decoded.
+
+    Raises:
+        GatewayError: body_too_large, body_too_complex.
+    """
+    if len(body) > caps.max_body_bytes:
+        raise GatewayError("body_too_large", limit=caps.max_body_bytes)
+    brackets = len(body) - len(body.translate(None, b"[{"))  # in one pass
+    if brackets > caps.max_brackets:
+        raise GatewayError("body_too_complex", limit=caps.max_brackets)
+    return brackets
 
 
 def _holds_no_key_twice(body: bytes, decoded: dict[str, object]) -> bool:

@@ -9,8 +9,9 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from proxy.wire.fields import flag, invalid, missing
+from proxy.wire.fields import flag, invalid, missing, unknown_field
 from proxy.wire.limits import Caps
+from proxy.wire.parse import count_brackets
 
 DEFAULT_ROUTE: Final = "auto"
 TIERS: Final = ("free", "pro", "enterprise")
@@ -28,10 +29,10 @@ def routing_question(body: bytes, caps: Caps) -> Question:
     """What *body* asks. Where it is a chat, or no sound JSON, that is for the parser to read.
 
     Raises:
-        GatewayError: missing_field or invalid_field in the small form.
+        GatewayError: body_too_large, body_too_complex; missing_field or invalid_field in the small
+            form.
     """
-    if len(body) > caps.max_body_bytes:
-        return Question(body, None)
+    _ = count_brackets(body, caps)
     try:
         asked = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -39,7 +40,7 @@ def routing_question(body: bytes, caps: Caps) -> Question:
     if not isinstance(asked, dict) or "messages" in asked:
         return Question(body, None)
     if unknown := sorted(asked.keys() - _SMALL):
-        raise invalid(unknown[0][:64], f"known are {', '.join(sorted(_SMALL))}, or a whole chat")
+        raise unknown_field(unknown[0], f"known are {', '.join(sorted(_SMALL))}, or a whole chat")
     prompt = asked.get("prompt")
     if prompt is None:
         raise missing("prompt")

@@ -14,7 +14,7 @@ from proxy.domain.labels import LatencyClass, Risk, Sensitivity, Workload
 from proxy.domain.request import Headers
 from proxy.domain.said import SAID_NOTHING, Said
 from proxy.errors import GatewayError
-from proxy.wire.fields import invalid, shown
+from proxy.wire.fields import invalid, unknown_field
 
 HEADER_PREFIX: Final = "x-pointsman-"
 MAX_LATENCY_MS: Final = 3_600_000
@@ -78,7 +78,7 @@ def _said(words: dict[str, object]) -> Said:
 def _unknown(key: str) -> GatewayError:
     near = get_close_matches(key[:MAX_WORD_CHARS].lower(), _READ, n=1)
     known = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(_READ)}"
-    return invalid(f"routing.{shown(key)}", f"it is not known; {known}")
+    return unknown_field(key, f"it is not known; {known}", within="routing")
 
 
 def _of_header(name: str, key: str, written: str) -> object:

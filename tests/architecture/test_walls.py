@@ -44,6 +44,7 @@ BANNED_NAMES = {
 
 CATCHES_EVERYTHING = {
     ("proxy/server/app.py", "handle"): "the outermost frame: what nobody expected becomes a 500",
+    ("proxy/execution/settle.py", "_safely"): "an answer that was served stays served",
 }
 """Where `except Exception` may swallow: the outermost frame of a request, and background loops
 that must go on. Handlers that raise again after cleaning up need no entry.

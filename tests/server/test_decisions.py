@@ -1,7 +1,9 @@
 """From text to decision to answer, through the whole gateway: labels, rules, the ladder."""
 
+import asyncio
 from base64 import b64decode
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -49,6 +51,7 @@ CONFIG = """
       said: {{targets: [third/large], degrade: {{steps: [message], message: "Back at nine."}}}}
     tenants:
       acme: {{tier: pro, routes: [auto, thinking, cheap, bounded, kept, said]}}
+      globex: {{tier: pro, routes: [thinking]}}
     classify:
       disallowed: {{weapons: ["build a bomb"]}}
     policies:
@@ -67,6 +70,9 @@ CONFIG = """
       - id: closed-at-night
         when: {{route: [kept, said], header: {{x-night: "1"}}}}
         forbid: {{provider: third}}
+      - id: nothing-dear-in-the-morning
+        when: {{route: kept, header: {{x-morning: "1"}}}}
+        max_cost_usd: 0.0000001
       - id: answers-may-be-kept
         when: {{route: kept}}
         cache: true
@@ -156,7 +162,7 @@ async def test_caller_raises_sensitivity_and_never_lowers_it(gateway: GatewayUnd
     ("routing", "line", "param"),
     [
         ({"workload": "poetry"}, None, "routing.workload"),
-        ({"wrkload": "code"}, None, "routing.wrkload"),
+        ({"wrkload": "code"}, None, "routing"),
         ({"max_latency_ms": 0}, None, "routing.max_latency_ms"),
         ([], None, "routing"),
         (None, "x-pointsman-workload: poetry", "x-pointsman-workload"),
@@ -199,6 +205,9 @@ async def test_secrets_are_taken_out_before_they_leave(gateway: GatewayUnderTest
     assert content.startswith("Why does API_KEY_")
     assert content.count(content.split()[2]) == 2  # the same value, the same placeholder
     assert sent["temperature"] == 0.5
+    assert answer.header("x-pointsman-redacted") == "api_key=2"
+    (row,) = await gateway.lines.requests(1)
+    assert row["decision"]["redacted"] == {"api_key": 2}
 
 
 async def test_text_that_is_too_long_to_be_read_is_unknown(redis_url: str) -> None:
@@ -224,7 +233,7 @@ async def test_cheaper_tier_is_told(gateway: GatewayUnderTest) -> None:
     assert answer.status == 200
     assert answer.header("x-pointsman-target") == "second/medium"
     assert answer.header("x-pointsman-degraded") == "from=premium; to=standard; reason=policy"
-    assert row["decision"]["degraded"] == "cheaper_tier"
+    assert row["decision"]["degraded"]["step"] == "cheaper_tier"
 
 
 async def test_fewer_tokens_are_asked_for(gateway: GatewayUnderTest) -> None:
@@ -257,17 +266,49 @@ async def test_message_is_said_where_nothing_else_is_left(
 
 
 async def test_kept_answer_serves_the_same_request_again(gateway: GatewayUnderTest) -> None:
-    """By day it is answered and kept; at night the same request gets it, another one does not."""
-    day = await asked(gateway, "What is a routing gateway?", model="kept")
-    night = await asked(gateway, "What is a routing gateway?", "x-night: 1", model="kept")
-    other = await asked(gateway, "What is a proxy?", "x-night: 1", model="kept")
+    """Where no target fits any more; another request is not answered so, and a rule that forbids
+    the target forbids what it once said.
+    """
+    question = "What is a routing gateway?"
+    fresh = await asked(gateway, question, model="kept")
+    kept = await asked(gateway, question, "x-morning: 1", model="kept")
+    other = await asked(gateway, "What is a proxy?", "x-morning: 1", model="kept")
+    forbidden = await asked(gateway, question, "x-night: 1", model="kept")
+    rows = await gateway.lines.requests(4)
 
     assert calls(gateway) == [0, 0, 1]
-    assert b"Back at nine." in night.body, (
-        "the night's rule forbids the provider's kept answers too"
+    assert (fresh.status, fresh.header("x-pointsman-degraded")) == (200, None)
+    assert kept.body == fresh.body
+    assert (kept.header("x-pointsman-degraded") or "").startswith("from=fresh; to=cached")
+    assert (rows[1]["decision"]["degraded"]["step"], rows[1]["cost_nanousd"]) == (
+        "cached_answer",
+        None,
     )
     assert b"Back at nine." in other.body
-    assert day.status == 200
+    assert b"Back at nine." in forbidden.body
+
+
+async def test_cap_holds_for_requests_that_come_at_once(gateway: GatewayUnderTest) -> None:
+    """Of ten with the same ticket one gets the premium target, however they interleave."""
+    gateway.script("third", latency_ms=30)
+    scope = "x-pointsman-scope: ticket=many"
+    answers = await asyncio.gather(
+        *(asked(gateway, "Think", scope, model="thinking") for _ in range(10))
+    )
+
+    targets = sorted(each.header("x-pointsman-target") or "" for each in answers)
+    assert targets == ["second/medium"] * 9 + ["third/large"]
+
+
+async def test_tenants_do_not_spend_each_others_caps(gateway: GatewayUnderTest) -> None:
+    """The same ticket's number at another company is another ticket."""
+    scope = "x-pointsman-scope: ticket=shared"
+    token, _ = await gateway.store.create("globex", "test")
+    ours = await asked(gateway, "Think", scope, model="thinking")
+    theirs = await asked(replace(gateway, token=token), "Think", scope, model="thinking")
+
+    assert ours.header("x-pointsman-target") == "third/large"
+    assert theirs.header("x-pointsman-target") == "third/large"
 
 
 async def test_premium_cap_steps_down_on_the_second_call(gateway: GatewayUnderTest) -> None:
@@ -352,7 +393,7 @@ async def test_route_takes_a_question_in_a_few_words(gateway: GatewayUnderTest) 
     told = orjson.loads(answer.body)
     assert told["labels"]["workload"]["value"] == "code"
     assert told["selected"]["target"] == "second/medium"
-    assert (wrong.status, wrong.error["param"]) == (400, "secret")
+    assert (wrong.status, wrong.error["param"]) == (400, None)
 
 
 async def test_route_shows_a_refusal_as_a_decision(gateway: GatewayUnderTest) -> None:

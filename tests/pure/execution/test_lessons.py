@@ -74,10 +74,10 @@ def bad_of(entry: Entry, **changes: Any) -> bool | None:
 def test_answer_becomes_figures() -> None:
     """Reported tokens, the attempt's time, the workload that was asked for."""
     school = School()
-    school.learn(an_entry(facts={"workload": Workload.CODE, "prompt_bytes": 40}))
+    school.learn(an_entry(facts={"workload": Workload.CODE, "prompt_bytes": 4000}))
     (told,) = school.health.answers
     assert (told.target_id, told.route_id, told.workload) == ("first/m", "auto", Workload.CODE)
-    assert (told.prompt_bytes, told.prompt_tokens, told.completion_tokens) == (40, 5, 10)
+    assert (told.prompt_bytes, told.prompt_tokens, told.completion_tokens) == (5, 5, 10)
     assert (told.writing_ms, told.attempts, told.broke) == (900.0, 1, False)
 
 
@@ -105,7 +105,7 @@ def test_answers_that_others_broke_off_teach_nothing(ending: Ending) -> None:
     school = School()
     school.learn(an_entry(calls=["c"], keep_as=b"k"), ending=ending)
     assert school.health.answers == []
-    assert school.tool_calls.origin_of(["c"]) is None
+    assert school.tool_calls.origin_of("acme", ["c"]) is None
     assert school.answers.find(b"k") is None
 
 
@@ -129,7 +129,7 @@ def test_issuer_of_tool_calls_is_remembered_and_the_answer_kept() -> None:
     school = School()
     key = school.answers.key_of("acme", Endpoint.CHAT, b"{}")
     school.learn(an_entry(calls=["c"], keep_as=key, finish_reason="tool_calls"))
-    assert school.tool_calls.origin_of(["c"]) == "first"
+    assert school.tool_calls.origin_of("acme", ["c"]) == "first"
     kept = school.answers.find(key)
     assert kept is not None
     assert (kept.target_id, kept.body) == ("first/m", an_answer())

@@ -3,9 +3,11 @@
 from dataclasses import replace
 from typing import Any
 
-from proxy.domain.decision import Reason, Rejection
+from proxy.domain.decision import Degradation, Reason, Rejection
+from proxy.domain.labels import Kind
 from proxy.domain.outcome import Ending, FailureKind
 from proxy.domain.record import Attempt, Record
+from proxy.domain.rules import DegradeStep
 from proxy.domain.usage import Evidence, Usage
 from proxy.units import NanoUsd, UnixMs
 from tests.builders import a_decision, a_target, some_facts
@@ -28,6 +30,7 @@ PLAIN = Record(
         Attempt("sim-b/fast", None, 200, 80.5),
     ),
     skipped=(Rejection("sim-c/plain", Reason.MISSING_CAPABILITY, "tools"),),
+    redacted=((Kind.EMAIL, 2),),
     stream=True,
     usage=Usage(prompt_tokens=34, completion_tokens=120, cached_tokens=10),
     evidence=Evidence.REPORTED,
@@ -35,7 +38,9 @@ PLAIN = Record(
     finish_reason="stop",
     config_version="cfg-1",
     facts=some_facts(),
-    decision=a_decision(a_target("sim-b/fast")),
+    decision=a_decision(a_target("sim-b/fast"))._replace(
+        degradation=Degradation(DegradeStep.CHEAPER_TIER, "premium", "standard", "policy")
+    ),
     trace_id="0af7651916cd43dd8448eb211c80319c",
     body_bytes=512,
     sent_bytes=9000,

@@ -15,9 +15,11 @@ def test_chats_and_broken_bodies_are_the_parsers_business(body: bytes) -> None:
 
 
 def test_body_over_the_cap_is_not_decoded() -> None:
-    """It passes to the parser, which refuses it."""
-    body = b'{"prompt":"' + b"x" * 2000 + b'"}'
-    assert routing_question(body, Caps(max_body_bytes=1000)).chat is body
+    """Neither a long one nor one with more brackets than may be read."""
+    for body in (b'{"prompt":"' + b"x" * 2000 + b'"}', b'{"prompt":' + b"[" * 200):
+        with pytest.raises(GatewayError) as refusal:
+            routing_question(body, Caps(max_body_bytes=1000, max_brackets=100))
+        assert refusal.value.code in {"body_too_large", "body_too_complex"}
 
 
 def test_few_words_become_the_chat_they_stand_for() -> None:
@@ -47,11 +49,11 @@ def test_least_question_is_a_prompt() -> None:
         (b'{"prompt":7}', "prompt"),
         (b'{"prompt":"x","tier":"gold"}', "tier"),
         (b'{"prompt":"x","sensitive":"no"}', "sensitive"),
-        (b'{"prompt":"x","temperature":1}', "temperature"),
+        (b'{"prompt":"x","temperature":1}', None),
     ],
 )
-def test_wrong_questions_are_refused_by_name(body: bytes, param: str) -> None:
-    """As a chat's fields are."""
+def test_wrong_questions_are_refused_by_name(body: bytes, param: str | None) -> None:
+    """As a chat's fields are; a name that is none of ours is told, but no `param`."""
     with pytest.raises(GatewayError) as refusal:
         routing_question(body, Caps())
     assert refusal.value.param == param
