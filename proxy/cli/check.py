@@ -59,7 +59,7 @@ def check(
         _print_problems(found, as_json=as_json)
         raise typer.Exit(USAGE if isinstance(found, ConfigUnreadable) else FAILED) from None
     _print_summary(config, loaded, as_json=as_json)
-    if strict and loaded.warnings:
+    if strict and (loaded.warnings or unpriced_targets(loaded.snapshot)):
         raise typer.Exit(FAILED)
 
 

@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 
 from proxy.cli.check import check
 
+PRICE = "{input_usd_per_million: 1, output_usd_per_million: 2}"
 BAD = spoiled("tier: free", "tier: fre").replace("region: eu", "regoin: eu")
 
 
@@ -121,6 +122,15 @@ def test_check_prints_warnings_and_fails_on_them_if_told_to(path: Path) -> None:
 
 def test_strict_check_of_a_plain_config_passes(path: Path) -> None:
     """Nothing odd, nothing to fail on."""
-    path.write_text(GOOD)
+    priced = f"    price: {PRICE}\n"
+    text = GOOD.replace("    model: small\n", f"    model: small\n{priced}")
+    path.write_text(text.replace("    model: vectors\n", f"    model: vectors\n{priced}"))
 
     assert _run(str(path), "--strict").exit_code == 0
+
+
+def test_strict_check_fails_on_a_target_without_a_price(path: Path) -> None:
+    """What cannot be counted is odd too."""
+    path.write_text(GOOD)
+
+    assert _run(str(path), "--strict").exit_code == 1

@@ -203,7 +203,7 @@ def test_every_request_has_a_bound_on_cost() -> None:
     """In nano-dollars, with the rule that set it."""
     ruling = ruled(asked())
 
-    assert ruling.max_cost_nanousd == 2 * NANOUSD_PER_USD
+    assert ruling.max_cost_nanousd == 3 * NANOUSD_PER_USD
     assert ruling.max_cost_rule == "no-surprises"
 
 
