@@ -22,7 +22,7 @@ _ROLES = {
     "tool": Role.TOOL,
     "function": Role.TOOL,
 }
-_NOT_SENT = frozenset({"model", "messages", "prompt", "input", "routing"})
+_NOT_SENT = frozenset({"model", "routing"})
 _PICKS = frozenset({"boolean", "number", "integer"})
 
 
@@ -31,10 +31,14 @@ def reading_of(endpoint: Endpoint, body: Mapping[str, object]) -> Reading:
     walk = _Walk()
     if endpoint is Endpoint.CHAT:
         return _reading_of_chat(body, walk)
-    walk.strings(Role.USER, body.get("prompt" if endpoint is Endpoint.COMPLETIONS else "input"))
+    name = "prompt" if endpoint is Endpoint.COMPLETIONS else "input"
+    prompt = body.get(name)
+    walk.strings(Role.USER, prompt)
     turns = len(walk.passages)
-    walk.settings(body)
-    return Reading(endpoint, tuple(walk.passages), turns=turns, unread=walk.unread or turns == 0)
+    walk.settings(body, name)
+    holds_more = isinstance(prompt, list) and not all(isinstance(each, str) for each in prompt)
+    unread = walk.unread or turns == 0 or holds_more
+    return Reading(endpoint, tuple(walk.passages), turns=turns, unread=unread)
 
 
 def _reading_of_chat(body: Mapping[str, object], walk: "_Walk") -> Reading:
@@ -45,7 +49,7 @@ def _reading_of_chat(body: Mapping[str, object], walk: "_Walk") -> Reading:
             walk.unread = True
             break
         walk.message(message)
-    walk.settings(body)
+    walk.settings(body, "messages")
     tools = [*_listed(body, "tools"), *_listed(body, "functions")]
     choice, forced = _tool_choice(body) if tools else (ToolChoice.NONE, None)
     return Reading(
@@ -93,13 +97,17 @@ class _Walk:
         elif isinstance(content, list):
             for part in content:
                 self._part(role, part)
+        else:
+            self.strings(role, content)
         if len(message) > 1 + ("content" in message):
             self._rest(message)
 
-    def settings(self, body: Mapping[str, object]) -> None:
-        """Take the members of *body* that are no prompt."""
+    def settings(self, body: Mapping[str, object], prompt: str) -> None:
+        """Take the members of *body* but for the *prompt* of its endpoint: another's prompt goes
+        upstream like any member that is not known here.
+        """
         for name, value in body.items():
-            if name not in _NOT_SENT and isinstance(value, str | list | dict):
+            if name != prompt and name not in _NOT_SENT and isinstance(value, str | list | dict):
                 self.strings(Role.SETTING, value)
 
     def strings(self, role: Role, value: object) -> None:

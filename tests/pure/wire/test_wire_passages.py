@@ -175,6 +175,10 @@ def test_form_is_told(written: object, form: Form) -> None:
         (Endpoint.COMPLETIONS, {"prompt": [1, 2]}, [], True),
         (Endpoint.EMBEDDINGS, {"input": ["a", "b"], "user": "u"}, ["a", "b", "u"], False),
         (Endpoint.EMBEDDINGS, {"input": [[1], [2]]}, [], True),
+        (Endpoint.COMPLETIONS, {"prompt": "a", "messages": [{"content": "m"}], "input": "i"},
+         ["a", "m", "i"], False),
+        (Endpoint.EMBEDDINGS, {"input": "a", "messages": ["m"], "prompt": "p"},
+         ["a", "m", "p"], False),
     ],
 )
 def test_prompts_and_inputs_are_read(
@@ -186,6 +190,17 @@ def test_prompts_and_inputs_are_read(
 
     assert [text for _, text in texts(reading)] == found
     assert reading.unread is unread
+
+
+def test_prompts_of_other_endpoints_are_read() -> None:
+    """What is no prompt here goes upstream all the same."""
+    found = texts(chat(user("hi"), prompt="p", input=["i"]))
+    assert found == [("user", "hi"), ("setting", "p"), ("setting", "i")]
+
+
+def test_content_that_is_an_object_is_read() -> None:
+    """No shape of a message hides its strings."""
+    assert texts(chat(user({"type": "text", "text": "t"}))) == [("user", "text"), ("user", "t")]
 
 
 def test_body_of_too_many_strings_is_read_in_part() -> None:
