@@ -248,16 +248,12 @@ def plain(role: Role, text: str) -> str | None:
 
 
 def _spelled_out(text: str) -> str:
-    # Two backslashes are one that escapes nothing. Splitting is the quickest way through a text
-    # of escapes only.
-    first, *pieces = text.replace("\\\\", "  ").split("\\u")
-    if not any(piece[:4].lower() in _ESCAPED for piece in pieces):
-        return text
-    spelled = [first]
-    for piece in pieces:
-        sign = _ESCAPED.get(piece[:4].lower())
-        spelled.append(f"\\u{piece}" if sign is None else sign + piece[4:])
-    return "".join(spelled)
+    spelled = text.replace("\\\\", "  ")  # these two are one that begins no escape
+    escapes = {piece[:4] for piece in spelled.split("\\u")[1:]}
+    known = [escape for escape in sorted(escapes) if escape.lower() in _ESCAPED]
+    for escape in known:
+        spelled = spelled.replace("\\u" + escape, _ESCAPED[escape.lower()])
+    return spelled if known else text
 
 
 def _may_tell(value: object) -> bool:

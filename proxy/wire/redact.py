@@ -37,9 +37,9 @@ _PIECE: Final = re.compile(
 )
 _BLOCK: Final = re.compile(
     rb"(?:\\u[dD][89abAB][0-9a-fA-F]{2}\\u[0-9a-fA-F]{4}|\\u[0-9a-fA-F]{4}|\\[^u]|"
-    rb"[^\\][\x80-\xbf]*+){1,128}+"
+    rb"[^\\][\x80-\xbf]*+){1,32}+"
 )
-"""Up to 128 signs, none of them cut: what it spells can be told by itself."""
+"""Up to 32 signs, none of them cut: what it spells can be told by itself."""
 
 _OF_NUMBERS: Final = b"0123456789+-.eE"
 _MAX_COMPARED: Final = 50_000_000

@@ -175,10 +175,18 @@ def test_form_is_told(written: object, form: Form) -> None:
         (Endpoint.COMPLETIONS, {"prompt": [1, 2]}, [], True),
         (Endpoint.EMBEDDINGS, {"input": ["a", "b"], "user": "u"}, ["a", "b", "u"], False),
         (Endpoint.EMBEDDINGS, {"input": [[1], [2]]}, [], True),
-        (Endpoint.COMPLETIONS, {"prompt": "a", "messages": [{"content": "m"}], "input": "i"},
-         ["a", "m", "i"], False),
-        (Endpoint.EMBEDDINGS, {"input": "a", "messages": ["m"], "prompt": "p"},
-         ["a", "m", "p"], False),
+        (
+            Endpoint.COMPLETIONS,
+            {"prompt": "a", "messages": [{"content": "m"}], "input": "i"},
+            ["a", "m", "i"],
+            False,
+        ),
+        (
+            Endpoint.EMBEDDINGS,
+            {"input": "a", "messages": ["m"], "prompt": "p"},
+            ["a", "m", "p"],
+            False,
+        ),
     ],
 )
 def test_prompts_and_inputs_are_read(
@@ -223,8 +231,12 @@ def test_keys_and_numbers_that_may_tell_something_are_read() -> None:
     ("message", "role", "shown"),
     [
         ({"role": "tool", "content": '{"a":"b\\u0040x.com"}'}, "call", '{"a":"b@x.com"}'),
-        ({"role": "tool", "content": ' \\u0040\\\\u0041\\u00e9'}, "tool", " @  u0041\\u00e9"),
-        ({"role": "user", "content": "4111\u200b1111 \u200b\ufeff"}, "user", "41111111 \u200b\ufeff"),
+        ({"role": "tool", "content": " \\u0040\\\\u0041\\u00e9"}, "tool", " @  u0041\\u00e9"),
+        (
+            {"role": "user", "content": "4111\u200b1111 \u200b\ufeff"},
+            "user",
+            "41111111 \u200b\ufeff",
+        ),
         ({"role": "tool", "content": "4\\u200b1\\u00A0"}, "tool", "41\u00a0"),
     ],
 )
