@@ -1,6 +1,8 @@
 """When a rule applies: a tree of conditions on the facts of a request. Pure values.
 
-A fact that is not there fulfils no condition on it, so `Not` of one holds for it.
+A fact that is not there fulfils no condition on it, so `Not` of one holds for it. But where the
+text was not read to its end, every condition on its kinds holds, and no `Not` of one: what was
+not read may hold any kind.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,6 +14,7 @@ from typing import Final
 
 from proxy.domain.catalog import Endpoint
 from proxy.domain.facts import Facts
+from proxy.domain.labels import Sensitivity
 from proxy.domain.price import Price, cost_of
 from proxy.domain.usage import BYTES_PER_TOKEN, estimated_usage
 
@@ -96,6 +99,11 @@ GROUP_OF: Final[Mapping[Group, Callable[[Facts], frozenset[str] | tuple[str, ...
 }
 
 
+def may_hold_any(group: Group, facts: Facts) -> bool:
+    """Whether *group* may hold elements that nobody looked for: kinds, in what was not read."""
+    return group is Group.KINDS and facts.labels.sensitivity.value == Sensitivity.UNKNOWN
+
+
 def estimated_prompt_tokens(facts: Facts) -> int:
     """The prompt's tokens by its bytes, the same for every target."""
     return -(-facts.prompt_bytes // BYTES_PER_TOKEN)
@@ -131,13 +139,15 @@ class Is:
 
 @dataclass(frozen=True, slots=True)
 class Has:
-    """The set holds one of *values*; None: anything."""
+    """The set holds, or may hold, one of *values*; None: anything."""
 
     group: Group
     values: frozenset[str] | None
 
     def holds(self, facts: Facts) -> bool:
         """Whether this is so of *facts*."""
+        if may_hold_any(self.group, facts):
+            return True
         found = GROUP_OF[self.group](facts)
         return bool(found) if self.values is None else not self.values.isdisjoint(found)
 

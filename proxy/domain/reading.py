@@ -14,6 +14,9 @@ from proxy.values import value
 class Role(StrEnum):
     """Who speaks in a passage. CALL: a tool call's arguments, JSON in a string, or such a
     result. SETTING: any other text that goes upstream, such as tool definitions and metadata.
+
+    Two are no strings of the body and cannot be changed in place. NAME: an object's key, or a
+    long number. PLAIN: the passage before it once more, without what may hide something in it.
     """
 
     SYSTEM = "system"
@@ -22,6 +25,8 @@ class Role(StrEnum):
     TOOL = "tool"
     CALL = "call"
     SETTING = "setting"
+    NAME = "name"
+    PLAIN = "plain"
 
 
 class Passage(NamedTuple):
@@ -57,8 +62,9 @@ class Form(StrEnum):
 class Reading:
     """The texts of a request in the body's order, and its shape.
 
-    `passages` holds every string that goes upstream, but for words of the protocol (roles,
-    types, ids, the model) and for what is no text (images, audio). `forced_tool` is the tool
+    `passages` holds every string that goes upstream, with keys and numbers long enough to tell
+    something, but for words of the protocol (roles, the model) and for what is no text (images,
+    audio). `forced_tool` is the tool
     that must be called; `answers_tools`: tool calls or their results stand in the messages.
     `unread`: there is something in it that holds language and cannot be read here (a file, a
     recording, token numbers), or more strings than are read.

@@ -24,6 +24,7 @@ from proxy.domain.conditions import (
     Is,
     Sent,
     Word,
+    may_hold_any,
 )
 from proxy.domain.facts import Facts
 
@@ -84,8 +85,9 @@ class Index:
             if value and None in positions:
                 found.update(positions[None])
         for group, positions in self.by_group:
-            elements = GROUP_OF[group](facts)
-            if elements:
+            if may_hold_any(group, facts):
+                _take(found, positions, positions)
+            elif elements := GROUP_OF[group](facts):
                 _take(found, positions, (None, *elements))
         if self.by_header:
             _take(found, self.by_header, [name for name, _ in facts.headers])

@@ -20,11 +20,16 @@ BEARER_LEAD: Final = rb"bearer [a-z0-9]"
 
 _PEM_END = b"PRIVATE KEY"
 _MAX_PEM_BYTES = 16 * 1024
-_MAX_KEY_BYTES = 400
+_JUDGED_KEY_BYTES = 400
+_JUDGED_TOKEN_BYTES = 8192
+_MAX_VALUE_BYTES = 200
+"""By so many bytes it is told whether something is a key. One that is goes on to its own end."""
+
+_NEVER_WORDY_BYTES = 32
 
 
 class _Vendor(NamedTuple):
-    """How a vendor's keys begin, and what they consist of in whole, at most `_MAX_KEY_BYTES`."""
+    """How a vendor's keys begin, and what they consist of in whole."""
 
     lead: bytes
     whole: bytes
@@ -82,7 +87,10 @@ _WHOLE = BytePattern(
 _PRIVATE = b"AGE-SECRET-KEY-1"
 _ASSIGNED = BytePattern(ASSIGNED_LEAD + rb" {0,2}(?:\\?[\"'])?", fold=True)
 _BEARER = BytePattern(rb"bearer ", fold=True)
-_VALUE = BytePattern(rb"[A-Za-z0-9_\-+/=.~!@#$%^&*]{12,200}")
+_OF_VALUE = rb"[A-Za-z0-9_\-+/=.~!@#$%^&*]"
+_VALUE = BytePattern(_OF_VALUE + rb"{12,200}")
+_REST_OF_VALUE = BytePattern(_OF_VALUE + rb"+")
+_REST_OF_PEM = BytePattern(rb"[A-Za-z0-9+/=\\\r\n\t]*(?:-----END [A-Z0-9 ]{0,48}-----)?")
 _WORDY = BytePattern(
     rb"your|example|xxxx|placeholder|replace|insert|changeme|dummy|sample|redacted|\*\*\*|\.\.\.|"
     rb"<|my[_-]|here|process\.env|os\.environ|getenv|secrets?\.|\$\{|null|undefined",
@@ -103,6 +111,7 @@ def read_pem(hunt: Hunt, start: int, end: int) -> int:
     else:
         stop = text.find(b"\x00", end, start + _MAX_PEM_BYTES)  # cut off: all that is left of it
         end = start_of_sign(text, start + _MAX_PEM_BYTES) if stop < 0 else stop
+        end = _end_of(_REST_OF_PEM, text, end)
     hunt.add(Kind.PRIVATE_KEY, start, end)
     return end
 
@@ -110,10 +119,13 @@ def read_pem(hunt: Hunt, start: int, end: int) -> int:
 def read_key(hunt: Hunt, start: int) -> int | None:
     """Add the vendor's key at *start*, if it is one; where it ends."""
     text = hunt.text
-    pattern, limit = (_JWT, 8192) if text.startswith(b"eyJ", start) else (_WHOLE, _MAX_KEY_BYTES)
-    span = pattern.match(text, start, start + limit)
-    if span is None or not _looks_random(text[start : span[1]]):
+    is_token = text.startswith(b"eyJ", start)
+    pattern, judged = (_JWT, _JUDGED_TOKEN_BYTES) if is_token else (_WHOLE, _JUDGED_KEY_BYTES)
+    span = pattern.match(text, start, start + judged)
+    if span is None or not _looks_random(text[start : span[1]], long=_NEVER_WORDY_BYTES):
         return None
+    if span[1] == start + judged:
+        span = pattern.match(text, start) or span
     private = text.startswith(_PRIVATE, start)
     hunt.add(Kind.PRIVATE_KEY if private else Kind.API_KEY, *span)
     return span[1]
@@ -125,16 +137,30 @@ def read_assigned(hunt: Hunt, start: int) -> int | None:
     lead = _ASSIGNED.match(text, start, start + 64) or _BEARER.match(text, start, start + 8)
     if lead is None:
         return None
-    span = _VALUE.match(text, lead[1], lead[1] + _MAX_KEY_BYTES)
+    span = _VALUE.match(text, lead[1], lead[1] + _MAX_VALUE_BYTES)
     if span is None or not _looks_random(text[span[0] : span[1]]):
         return lead[1]
-    if not _ORDINARY.fits(text, *span):
-        hunt.add(Kind.API_KEY, *span)
-    return span[1]
+    if _ORDINARY.fits(text, *span):
+        return span[1]
+    end = span[1]
+    if end == lead[1] + _MAX_VALUE_BYTES:
+        end = _end_of(_REST_OF_VALUE, text, end)
+    hunt.add(Kind.API_KEY, span[0], end)
+    return end
 
 
-def _looks_random(key: bytes) -> bool:
-    """Whether *key* holds digits and letters, enough different ones, and no word of a manual."""
-    if len(set(key)) < _MIN_DIFFERENT or _WORDY.search(key) is not None:
+def _end_of(rest: BytePattern, text: bytes, at: int) -> int:
+    """Where the *rest* of a value that goes on at *at* ends."""
+    span = rest.match(text, at)
+    return at if span is None else span[1]
+
+
+def _looks_random(key: bytes, long: int | None = None) -> bool:
+    """Whether *key* holds digits and letters, enough different ones, and no word of a manual: in
+    one of at least *long* bytes a word may stand by chance.
+    """
+    if len(set(key)) < _MIN_DIFFERENT:
+        return False
+    if (long is None or len(key) < long) and _WORDY.search(key) is not None:
         return False
     return any(48 <= byte <= 57 for byte in key) and any(byte > 64 for byte in key)

@@ -17,13 +17,16 @@ from proxy.routing.identities import DIGIT_FORMS, read_identities
 
 MAX_RUN_BYTES: Final = 96
 DATE_BYTES: Final = 10
-MAX_SIGNS_BETWEEN: Final = 8
-LONGEST_BYTES: Final = 32
+MAX_SIGNS_BETWEEN: Final = 9
+LONGEST_BYTES: Final = 36
 MIN_CARD_BYTES: Final = 13
 MIN_PHONE_BYTES: Final = 7
 MAX_TRIES: Final = 3
 
-_RUN = BytePattern(rb"[+(]?[0-9(](?:[ ().\-/]|\xc2\xa0|[0-9])*")
+SIGNS_BETWEEN: Final = rb"[ ().\-/]|\xc2\xa0|\xe2\x80(?:[\x90-\x95]|\xaf)"
+"""What people put between digits: the spaces that do not break and every dash are among it."""
+
+_RUN = BytePattern(rb"[+(]?[0-9(](?:" + SIGNS_BETWEEN + rb"|[0-9])*")
 _IPV4 = BytePattern(rb"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}")
 _IPV6 = BytePattern(rb"[0-9a-f]{1,4}(?::[0-9a-f]{0,4}){2,7}", fold=True)
 _NO_ADDRESS = BytePattern(
@@ -33,7 +36,11 @@ _NO_ADDRESS = BytePattern(
     rb"\xc2\xa7)\.?[ :=v]{0,3}|[/_-][a-z]*|[a-z]/)\z",
     fold=True,
 )
-_CARD = BytePattern(rb"[0-9]{4}(?:[ -][0-9]{4}){3}|[0-9]{4}[ -][0-9]{6}[ -][0-9]{4,5}|[0-9]{13,19}")
+_GAP = rb"(?:[ \-]|\xc2\xa0|\xe2\x80(?:[\x90-\x95]|\xaf)){1,2}"
+_CARD = BytePattern(
+    rb"[0-9]{4}(?:" + _GAP + rb"[0-9]{4}){3}|"
+    rb"[0-9]{4}" + _GAP + rb"[0-9]{6}" + _GAP + rb"[0-9]{4,5}|[0-9]{13,19}"
+)
 _NETWORK = BytePattern(
     rb"4[0-9]{12}(?:[0-9]{3}(?:[0-9]{3})?)?|(?:5[1-5][0-9]{2}|222[1-9]|22[3-9][0-9]|2[3-6][0-9]{2}|"
     rb"27[01][0-9]|2720)[0-9]{12}|3[47][0-9]{13}|3(?:0[0-5]|[68][0-9])[0-9]{11}|"
@@ -44,9 +51,9 @@ _CARD_WORD = BytePattern(
     rb"\b(?:card|visa|master ?card|amex|american express|maestro|credit|debit|pan|karte\w*|"
     rb"kreditkart\w*|carte|tarjeta|carta|cc|kaart)\b", fold=True
 )  # fmt: skip
-_INTERNATIONAL = BytePattern(rb"(?:\+|\b00)[1-9](?:(?:[ ().\-/]|\xc2\xa0){0,3}[0-9]){6,14}")
+_INTERNATIONAL = BytePattern(rb"(?:\+|\b00)[1-9](?:(?:" + SIGNS_BETWEEN + rb"){0,3}[0-9]){6,14}")
 _US_SHAPE = BytePattern(rb"\([0-9]{3}\) ?[0-9]{3}[ .-][0-9]{4}|[0-9]{3}[.-][0-9]{3}[.-][0-9]{4}")
-_NATIONAL = BytePattern(rb"\(?0?[0-9](?:(?:[ ().\-/]|\xc2\xa0){0,3}[0-9]){6,12}")
+_NATIONAL = BytePattern(rb"\(?0?[0-9](?:(?:" + SIGNS_BETWEEN + rb"){0,3}[0-9]){6,12}")
 _PHONE_WORD = BytePattern(
     rb"(?:\b(?:phone|tel|telephone|call|ring|mobile|cell|fax|whatsapp|sms|text|telefon\w*|handy\w*|"
     rb"mobil\w*|ruf\w*|portable|appel\w*|tel[e\xc3\xa9]*fono|movil|m\xc3\xb3vil|cellulare|numero|"
@@ -152,7 +159,7 @@ def _read_cards(hunt: Hunt, start: int, end: int) -> None:
     while (span := _CARD.search(text, at, end)) is not None:
         first, last = span
         hunt.cost += CHECK_COST
-        digits = bytes(byte for byte in text[first:last] if byte not in b" -")
+        digits = bytes(byte for byte in text[first:last] if 48 <= byte <= 57)
         if _is_card(digits) and hunt.is_free(first, last) and not _is_other(hunt, first):
             hunt.add(Kind.PAYMENT_CARD, first, last)
             at = last

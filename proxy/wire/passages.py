@@ -1,11 +1,13 @@
 """Step 3: the texts of a request and its shape, from the decoded body. Pure.
 
 Every string that goes upstream is a passage, wherever it stands, so that nothing can be hidden
-from the scan by where it is put; left out are roles, the model, the `routing` object (it is never
-sent), names of members, and images. A file or a recording cannot be read and is told of.
+from the scan by where it is put; so are keys and numbers that are long enough to tell something.
+Left out are roles, the model, the `routing` object (it is never sent) and images. A file, a
+recording or any other data in a URL cannot be read and is told of.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from proxy.domain.catalog import Endpoint
@@ -22,7 +24,35 @@ _ROLES = {
     "tool": Role.TOOL,
     "function": Role.TOOL,
 }
-_NOT_SENT = frozenset({"model", "messages", "prompt", "input", "routing"})
+_NOT_SENT = frozenset({"model", "routing"})
+_MIN_NAME_CHARS = 7
+_MIN_NUMBER = 10 ** (_MIN_NAME_CHARS - 1)
+_USUAL_NAMES = frozenset(
+    {"additionalProperties", "allowed_tools", "arguments", "cache_control", "content"}
+    | {"default", "definitions", "description", "dimensions", "encoding_format", "examples"}
+    | {"exclusiveMaximum", "exclusiveMinimum", "frequency_penalty", "function", "function_call"}
+    | {"functions", "image_url", "include_usage", "input_audio", "json_schema", "logit_bias"}
+    | {"logprobs", "max_completion_tokens", "max_tokens", "maxItems", "maxLength", "maximum"}
+    | {"messages", "metadata", "minItems", "minLength", "minimum", "modalities"}
+    | {"multipleOf", "nullable", "parallel_tool_calls", "parameters", "pattern", "prediction"}
+    | {"presence_penalty", "prompt_cache_key", "properties", "reasoning_content"}
+    | {"reasoning_effort", "refusal", "required", "response_format", "safety_identifier"}
+    | {"service_tier", "stream_options", "temperature", "tool_call_id", "tool_calls"}
+    | {"tool_choice", "top_logprobs", "uniqueItems", "verbosity"}
+)
+"""Keys of the protocol and of JSON schemas, which tell nothing."""
+
+_USUAL_PARTS = frozenset({"text", "image_url", "refusal", "input_audio", "file", "input_file"})
+_PICTURE = re.compile(r"data:image/(?:png|jpe?g|gif|webp|bmp|tiff|avif|heic|heif);base64,", re.I)
+_DATA_URL = re.compile(r"\s*data:[^\s,]*,", re.I)
+_ENCODED = re.compile(r"[A-Za-z0-9+/_\-]{256}")
+
+_UNSEEN = "\u200b\u200c\u200d\u2060\ufeff"
+_INVISIBLE = re.compile(f"(?<=[!-~])[{_UNSEEN}]+(?=[!-~])")
+_ESCAPED = {
+    f"{code:04x}": chr(code)
+    for code in (*range(0x80), 0xA0, *range(0x200B, 0x2016), 0x202F, 0x2060, 0xFEFF)
+}
 _PICKS = frozenset({"boolean", "number", "integer"})
 
 
@@ -31,10 +61,14 @@ def reading_of(endpoint: Endpoint, body: Mapping[str, object]) -> Reading:
     walk = _Walk()
     if endpoint is Endpoint.CHAT:
         return _reading_of_chat(body, walk)
-    walk.strings(Role.USER, body.get("prompt" if endpoint is Endpoint.COMPLETIONS else "input"))
+    name = "prompt" if endpoint is Endpoint.COMPLETIONS else "input"
+    prompt = body.get(name)
+    walk.strings(Role.USER, prompt)
     turns = len(walk.passages)
-    walk.settings(body)
-    return Reading(endpoint, tuple(walk.passages), turns=turns, unread=walk.unread or turns == 0)
+    walk.settings(body, name)
+    holds_more = isinstance(prompt, list) and not all(isinstance(each, str) for each in prompt)
+    unread = walk.unread or turns == 0 or holds_more
+    return Reading(endpoint, tuple(walk.passages), turns=turns, unread=unread)
 
 
 def _reading_of_chat(body: Mapping[str, object], walk: "_Walk") -> Reading:
@@ -45,7 +79,7 @@ def _reading_of_chat(body: Mapping[str, object], walk: "_Walk") -> Reading:
             walk.unread = True
             break
         walk.message(message)
-    walk.settings(body)
+    walk.settings(body, "messages")
     tools = [*_listed(body, "tools"), *_listed(body, "functions")]
     choice, forced = _tool_choice(body) if tools else (ToolChoice.NONE, None)
     return Reading(
@@ -93,17 +127,24 @@ class _Walk:
         elif isinstance(content, list):
             for part in content:
                 self._part(role, part)
+        else:
+            self.strings(role, content)
         if len(message) > 1 + ("content" in message):
             self._rest(message)
 
-    def settings(self, body: Mapping[str, object]) -> None:
-        """Take the members of *body* that are no prompt."""
+    def settings(self, body: Mapping[str, object], prompt: str) -> None:
+        """Take the members of *body* but for the *prompt* of its endpoint: another's prompt goes
+        upstream like any member that is not known here.
+        """
         for name, value in body.items():
-            if name not in _NOT_SENT and isinstance(value, str | list | dict):
+            if name == prompt or name in _NOT_SENT:
+                continue
+            self._names((name,))
+            if _may_tell(value):
                 self.strings(Role.SETTING, value)
 
     def strings(self, role: Role, value: object) -> None:
-        """Take every string in *value*, in order; names of members are none of them."""
+        """Take every string in *value*, in order, and what keys and numbers tell."""
         waiting = [value]
         while waiting:
             self._left -= 1
@@ -112,18 +153,37 @@ class _Walk:
                 return
             match waiting.pop():
                 case str() as text:
-                    self.passages.append(Passage(role, text))
+                    if text[:16].lstrip()[:5].lower() == "data:" and _DATA_URL.match(text):
+                        self.unread = True
+                    self._add(role, text)
                 case list() as items:
                     waiting += reversed(self._some(items))
                 case dict() as members:
+                    self._names(members)
                     waiting += reversed(members.values())
+                case int() | float() as number if _may_tell(number):
+                    self.passages.append(Passage(Role.NAME, _digits(number)))
 
     def _some(self, items: list[object]) -> list[object]:
         """What of a list may hold strings, as far as may be looked at; numbers cost least."""
         if len(items) > self._left:
             self.unread = True
             items = items[: self._left]
-        return [item for item in items if isinstance(item, str | list | dict)]
+        return [item for item in items if _may_tell(item)]
+
+    def _names(self, names: Iterable[str]) -> None:
+        for name in names:
+            if len(name) >= _MIN_NAME_CHARS and name not in _USUAL_NAMES:
+                self._left -= 1
+                if self._left < 0:
+                    self.unread = True
+                    return
+                self.passages.append(Passage(Role.NAME, plain(Role.CALL, name) or name))
+
+    def _add(self, role: Role, text: str) -> None:
+        self.passages.append(Passage(role, text))
+        if (shown := plain(role, text)) is not None:
+            self.passages.append(Passage(Role.PLAIN, shown))
 
     def _text(self, role: Role, text: str) -> None:
         self._left -= 1
@@ -132,7 +192,7 @@ class _Walk:
             return
         if role is Role.TOOL and text[:1] in ("{", "["):
             role = Role.CALL
-        self.passages.append(Passage(role, text))
+        self._add(role, text)
 
     def _part(self, role: Role, part: object) -> None:
         if not isinstance(part, dict):
@@ -150,20 +210,65 @@ class _Walk:
         elif kind in ("input_audio", "file", "input_file"):
             self.unread = True
             rest = _without(part, "type", "input_audio", "file_data", "file")
+        before = len(self.passages)
         self.strings(Role.SETTING, rest)
+        if kind not in _USUAL_PARTS:
+            added = self.passages[before:]
+            self.unread = self.unread or any(_ENCODED.match(each.text) for each in added)
 
     def _image(self, image: object) -> None:
-        url = image.get("url") if isinstance(image, dict) else image
-        if not (isinstance(url, str) and url.startswith("data:image/")):
+        if isinstance(image, dict) and _is_picture(image.get("url")):
+            self.strings(Role.SETTING, _without(image, "url"))
+        elif not _is_picture(image):
             self.strings(Role.SETTING, image)
 
     def _rest(self, message: Mapping[str, object]) -> None:
         for name, value in message.items():
             if name in ("role", "content"):
                 continue
+            self._names((name,))
             is_call = name in ("tool_calls", "function_call")
             self.answers_tools = self.answers_tools or is_call
             self.strings(Role.CALL if is_call else Role.SETTING, value)
+
+
+def plain(role: Role, text: str) -> str | None:
+    """*text* as a reader understands it: escapes of JSON within a string spelled out, in what tools
+    are sent and send, and invisible signs within words left out. None: it is no other.
+
+    Only signs that numbers, keys and addresses are made of or parted by are spelled out: others,
+    such as the letters of most languages, hide none of these.
+    """
+    shown = text
+    if (role is Role.CALL or role is Role.TOOL) and "\\u" in text:
+        shown = _spelled_out(text)
+    if not shown.isascii() and any(sign in shown for sign in _UNSEEN):
+        shown = _INVISIBLE.sub("", shown)
+    return None if shown == text else shown
+
+
+def _spelled_out(text: str) -> str:
+    spelled = text.replace("\\\\", "  ")  # these two are one that begins no escape
+    escapes = {piece[:4] for piece in spelled.split("\\u")[1:]}
+    known = [escape for escape in sorted(escapes) if escape.lower() in _ESCAPED]
+    for escape in known:
+        spelled = spelled.replace("\\u" + escape, _ESCAPED[escape.lower()])
+    return spelled if known else text
+
+
+def _may_tell(value: object) -> bool:
+    """Whether there may be something to read in *value*."""
+    if isinstance(value, int | float):
+        return not -_MIN_NUMBER < value < _MIN_NUMBER
+    return isinstance(value, str | list | dict)
+
+
+def _digits(number: float) -> str:
+    return str(int(number)) if isinstance(number, int) or number.is_integer() else str(number)
+
+
+def _is_picture(url: object) -> bool:
+    return isinstance(url, str) and _PICTURE.match(url) is not None
 
 
 def _without(part: Mapping[str, object], *names: str) -> dict[str, object]:

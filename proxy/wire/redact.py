@@ -8,6 +8,8 @@ The rules that make it safe:
    within a string. Its nonce does not occur in the body, so that none can be mistaken for it.
 3. In JSON within a string (a tool call's arguments, a tool's result) a number that stands bare
    is replaced with quotes around, so that it stays JSON.
+4. What is found but is no stretch of a string (a key, a number, a value that escapes or invisible
+   signs hide) is not replaced: the request is refused.
 """
 
 import re
@@ -20,17 +22,31 @@ import orjson
 
 from proxy.domain.findings import Finding
 from proxy.domain.labels import Kind
-from proxy.domain.reading import Reading, Role
+from proxy.domain.reading import Passage, Reading, Role
 from proxy.domain.request import Request
+from proxy.errors import GatewayError
 from proxy.wire.limits import DEPTH_CEILING
+from proxy.wire.passages import plain
 from proxy.wire.scan import mask_escapes, scan_members
 
 _KEPT: Final = frozenset({"model", "routing"})
+_QUOTE: Final = re.compile(b'"')
 _STRING: Final = re.compile(rb'"[^"]*+"(?P<key>[ \t\n\r]*+:)?')
 _PIECE: Final = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[0-9a-fA-F]{4}|\\u[0-9a-fA-F]{4}|\\.|[^\\]+"
 )
+_BLOCK: Final = re.compile(
+    rb"(?:\\u[dD][89abAB][0-9a-fA-F]{2}\\u[0-9a-fA-F]{4}|\\u[0-9a-fA-F]{4}|\\[^u]|"
+    rb"[^\\][\x80-\xbf]*+){1,32}+"
+)
+"""Up to 32 signs, none of them cut: what it spells can be told by itself."""
+
 _OF_NUMBERS: Final = b"0123456789+-.eE"
+_MAX_COMPARED: Final = 50_000_000
+"""Bytes that are gone through for what must be gone, 30 ms; where it would be more, it is taken
+to be there."""
+
+_UNCHANGING: Final = frozenset({Role.NAME, Role.PLAIN})
 _NONCE: Final = re.compile(r"[A-Za-z0-9]{4,32}")
 
 
@@ -50,12 +66,22 @@ def redact(
 
     *found* are the spans of a scan of *reading* that was asked for all of them. The same value
     gets the same placeholder. *nonce* is made of the request's id: 4 to 32 letters and digits.
+
+    Raises:
+        GatewayError: not_redactable, where something of *kinds* cannot be taken out.
     """
     assert _NONCE.fullmatch(nonce)
-    cuts = _cuts(
-        reading, [each for each in found if each.kind in kinds], _free(nonce, request.body)
-    )
     body = request.body
+    within: list[Finding] = []
+    beside: list[Finding] = []
+    for each in found:
+        if each.kind in kinds:
+            fixed = reading.passages[each.passage].role in _UNCHANGING
+            (beside if fixed else within).append(each)
+    cuts = _cuts(reading, within, _free(nonce, body))
+    by_passage = groupby(sorted(beside, key=_order), key=lambda each: each.passage)
+    if not all(_are_gone(list(group), reading, cuts) for _, group in by_passage):
+        raise GatewayError("not_redactable", limit=len(body))
     if not cuts:
         return body
     masked = mask_escapes(body)
@@ -105,14 +131,40 @@ def _cuts(reading: Reading, found: list[Finding], nonce: str) -> dict[str, list[
     return cuts
 
 
+def _are_gone(found: list[Finding], reading: Reading, cuts: dict[str, list[_Cut]]) -> bool:
+    """Whether *cuts* take out all that was *found* in one passage where nothing can be replaced:
+    it may be no more than what was found in the passage before, which this one shows once more.
+    """
+    at = found[0].passage
+    if reading.passages[at].role is not Role.PLAIN:
+        return False
+    shown = reading.passages[at].text.encode()
+    left = _left_of(reading.passages[at - 1], cuts)
+    values = {shown[each.start : each.end] for each in found}
+    if len(values) * len(left) > _MAX_COMPARED:
+        return False
+    return not any(value in left for value in values)
+
+
+def _left_of(passage: Passage, cuts: dict[str, list[_Cut]]) -> bytes:
+    """What *passage* shows in plain once *cuts* are made."""
+    text = passage.text.encode()
+    pieces: list[bytes] = []
+    at = 0
+    for start, end, placeholder in cuts.get(passage.text, ()):
+        pieces += (text[at:start], placeholder)
+        at = end
+    left = b"".join([*pieces, text[at:]])
+    return (plain(passage.role, left.decode()) or left.decode()).encode()
+
+
 def _order(found: Finding) -> tuple[int, int, int]:
     return found.passage, found.start, -found.end
 
 
 def _strings_of(text: bytes) -> list[int]:
     """Where strings start and end in JSON: an odd number of these before a place is within."""
-    masked = mask_escapes(text)
-    return [at for at, byte in enumerate(masked) if byte == 0x22]
+    return [each.start() for each in _QUOTE.finditer(mask_escapes(text))]
 
 
 def _quoted(cut: _Cut, text: bytes, strings: list[int]) -> _Cut:
@@ -142,26 +194,54 @@ def _spliced(raw: bytes, cuts: dict[str, list[_Cut]]) -> bytes | None:
     of_text = cuts.get(text)
     if of_text is None:
         return None
-    places = _places(raw) if escaped else None
+    wanted = [at for cut in of_text for at in (cut.start, cut.end)]
+    places = _places(raw, wanted) if escaped else wanted
     pieces: list[bytes] = []
     at = 0
-    for start, end, placeholder in of_text:
-        first, last = (start, end) if places is None else (places[start], places[end])
-        pieces += (raw[at:first], placeholder.replace(b'"', b'\\"'))
+    for cut, first, last in zip(of_text, places[::2], places[1::2], strict=True):
+        pieces += (raw[at:first], cut.placeholder.replace(b'"', b'\\"'))
         at = last
     pieces.append(raw[at:])
     return b"".join(pieces)
 
 
-def _places(raw: bytes) -> list[int]:
-    """For each byte of what *raw* spells, and its end, where that stands in *raw*."""
+def _places(raw: bytes, wanted: list[int]) -> list[int]:
+    """Where in *raw* those bytes of what it spells stand that are *wanted*, in order; its end may
+    be one. A block without one of them costs one decoding: a text of escapes only has too many
+    to look at each.
+    """
     places: list[int] = []
-    for piece in _PIECE.finditer(raw):
+    spelled = 0
+    for block in _BLOCK.finditer(raw):
+        if len(places) == len(wanted):
+            break
+        behind = spelled + _spelled_bytes(block[0])
+        if wanted[len(places)] < behind:
+            _place(places, raw, block.span(), spelled, wanted)
+        spelled = behind
+    return places + [len(raw)] * (len(wanted) - len(places))
+
+
+def _place(
+    places: list[int], raw: bytes, block: tuple[int, int], spelled: int, wanted: list[int]
+) -> None:
+    """Add the *places* of those *wanted* that stand in *block*, which begins at byte *spelled*."""
+    for piece in _PIECE.finditer(raw, *block):
         start, end = piece.span()
-        if raw[start] != 0x5C:
-            places += range(start, end)
-            continue
-        spelled = str(orjson.loads(b'"%s"' % piece.group())).encode()
-        places += [start] * len(spelled)
-    places.append(len(raw))
-    return places
+        is_plain = raw[start] != 0x5C
+        behind = spelled + (end - start if is_plain else _escape_bytes(piece[0]))
+        while len(places) < len(wanted) and wanted[len(places)] < behind:
+            places.append(start + wanted[len(places)] - spelled if is_plain else start)
+        spelled = behind
+
+
+def _spelled_bytes(raw: bytes) -> int:
+    return len(str(orjson.loads(b'"%s"' % raw)).encode())
+
+
+def _escape_bytes(escape: bytes) -> int:
+    """How many bytes of UTF-8 one *escape* of JSON spells; a pair of them is one sign of four."""
+    if len(escape) != len(b"\\u0000"):
+        return 1 if len(escape) == len(b"\\n") else 4
+    code = int(escape[2:], 16)
+    return 1 + (code >= 0x80) + (code >= 0x800)

@@ -102,6 +102,15 @@ def test_set_has_one_of_the_values(group: Group, value: str, fields: dict[str, A
     assert not Has(group, None).holds(some_facts())
 
 
+def test_what_was_not_read_may_hold_any_kind() -> None:
+    """Rules on kinds bind it, and rules on there being none do not; other sets are known."""
+    unread = some_facts(labels=some_labels(sensitivity=Sensitivity.UNKNOWN))
+    for values in (None, frozenset({"iban"})):
+        assert Has(Group.KINDS, values).holds(unread)
+        assert not Not(Has(Group.KINDS, values)).holds(unread)
+        assert not Has(Group.DISALLOWED, values).holds(unread)
+
+
 @pytest.mark.parametrize(
     ("number", "value", "fields"),
     [

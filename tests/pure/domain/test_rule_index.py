@@ -20,7 +20,7 @@ from proxy.domain.conditions import (
     Word,
 )
 from proxy.domain.facts import Facts
-from proxy.domain.labels import Kind
+from proxy.domain.labels import Kind, Sensitivity
 from proxy.domain.rule_index import MAX_CLUES, Index, index_of
 from tests.builders import some_facts, some_labels
 from tests.policies import conditions, facts
@@ -73,6 +73,17 @@ def test_a_long_list_is_asked_and_not_looked_up() -> None:
     assert (index.asked, index.left) == ((0,), (many,))
     assert index.that_hold(some_facts(tenant_id="t7")) == (0,)
     assert index.that_hold(some_facts()) == ()
+
+
+def test_every_rule_on_kinds_is_found_for_what_was_not_read() -> None:
+    """Whatever kind it names; rules on other sets are not."""
+    index = index_of([
+        Has(Group.KINDS, None), Has(Group.KINDS, frozenset({"iban"})), Has(Group.DISALLOWED, None),
+        Not(Has(Group.KINDS, None)),
+    ])  # fmt: skip
+    unread = some_facts(labels=some_labels(sensitivity=Sensitivity.UNKNOWN))
+
+    assert index.that_hold(unread) == (0, 1)
 
 
 def test_any_value_and_one_value_are_both_found() -> None:

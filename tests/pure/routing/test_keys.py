@@ -56,12 +56,12 @@ def test_private_keys_are_taken_from_first_to_last_line(key: str) -> None:
 
 
 def test_private_key_that_is_cut_off_goes_to_the_end() -> None:
-    """What is left of a key is a key; but not beyond its passage, nor for ever."""
+    """What is left of a key is a key; but not beyond its passage, nor on and on in prose."""
     cut = "-----BEGIN PRIVATE KEY-----\nMIIabc"
 
     assert found_in(cut) == [(Kind.PRIVATE_KEY, cut)]
     assert scan_of(cut, "innocent").spans[0].end == len(cut)
-    assert scan_of(cut + "x" * 20_000).spans[0].end == 16 * 1024
+    assert scan_of(cut + "x " * 20_000).spans[0].end == 16 * 1024 + 1
     assert found_in(cut + "-----END")[0][1] == cut + "-----END"
 
 
@@ -74,3 +74,31 @@ def test_age_keys_are_private() -> None:
 def test_second_key_is_not_looked_at_where_one_is_enough() -> None:
     """Without `every` the first key ends the search for keys."""
     assert len(scan_of(f"{A_KEY} {A_KEY}", every=False).spans) == 1
+
+
+@pytest.mark.parametrize("behind", ["", " and more", "\n"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        A_KEY + "aB3dE5fG7h" * 200,
+        "whsec_" + "aB3+E5/G7h" * 200,
+        "eyJ" + "aB3dE5fG7h" * 2 + ".eyJ" + "aB3dE5fG7h" * 2000 + "." + "aB3dE5fG7h" * 10,
+        "-----BEGIN PRIVATE KEY-----\n" + "aB3dE5fG7h\n" * 5000 + "-----END PRIVATE KEY-----",
+    ],
+)
+def test_key_is_found_to_its_own_end(key: str, behind: str) -> None:
+    """A tail that is left behind is most of a secret."""
+    kind = Kind.PRIVATE_KEY if key.startswith("-") else Kind.API_KEY
+    assert values_in(key + behind, kind) == [key]
+
+
+def test_assigned_value_is_found_to_its_own_end() -> None:
+    """However long it is; text behind it stays."""
+    value = "aB3dE5fG7h" * 100
+    assert values_in(f"password: {value} and", Kind.API_KEY) == [value]
+
+
+def test_word_in_a_long_key_stands_there_by_chance() -> None:
+    """Only short ones are dismissed for it: four letters come up in one of many keys."""
+    assert values_in("sk-proj-aB3dE5here7hI9jK1lM3nO5pQ7", Kind.API_KEY)
+    assert not values_in("sk-aB3dE5here7hI9jK1lM3nO", Kind.API_KEY)

@@ -124,3 +124,17 @@ def test_one_of_each_kind_is_enough_unless_all_are_wanted() -> None:
     findings = scan_of(text * 3, every=False)
 
     assert len(findings.spans) == 4
+
+
+@pytest.mark.parametrize("gap", ["  ", "\u00a0", "\u202f", "\u2013", "\u2011", "- "])
+def test_card_is_found_whatever_parts_its_groups(gap: str) -> None:
+    """Typesetting puts other spaces and dashes there than keyboards do."""
+    card = CARD.replace(" ", gap)
+    assert found_in(f"pay {card} now") == [(Kind.PAYMENT_CARD, card)]
+
+
+@pytest.mark.parametrize("gap", ["\u00a0", "\u2013"])
+def test_phone_is_found_whatever_parts_its_groups(gap: str) -> None:
+    """As with cards."""
+    phone = f"+49{gap}30{gap}901820"
+    assert found_in(f"at {phone}") == [(Kind.PHONE, phone)]

@@ -175,6 +175,18 @@ def test_form_is_told(written: object, form: Form) -> None:
         (Endpoint.COMPLETIONS, {"prompt": [1, 2]}, [], True),
         (Endpoint.EMBEDDINGS, {"input": ["a", "b"], "user": "u"}, ["a", "b", "u"], False),
         (Endpoint.EMBEDDINGS, {"input": [[1], [2]]}, [], True),
+        (
+            Endpoint.COMPLETIONS,
+            {"prompt": "a", "messages": [{"content": "m"}], "input": "i"},
+            ["a", "m", "i"],
+            False,
+        ),
+        (
+            Endpoint.EMBEDDINGS,
+            {"input": "a", "messages": ["m"], "prompt": "p"},
+            ["a", "m", "p"],
+            False,
+        ),
     ],
 )
 def test_prompts_and_inputs_are_read(
@@ -188,6 +200,82 @@ def test_prompts_and_inputs_are_read(
     assert reading.unread is unread
 
 
+def test_prompts_of_other_endpoints_are_read() -> None:
+    """What is no prompt here goes upstream all the same."""
+    found = texts(chat(user("hi"), prompt="p", input=["i"]))
+    assert found == [("user", "hi"), ("setting", "p"), ("setting", "i")]
+
+
+def test_content_that_is_an_object_is_read() -> None:
+    """No shape of a message hides its strings."""
+    assert texts(chat(user({"type": "text", "text": "t"}))) == [("user", "text"), ("user", "t")]
+
+
+def test_keys_and_numbers_that_may_tell_something_are_read() -> None:
+    """Long ones, wherever they stand; not the words of the protocol."""
+    reading = chat(
+        {"role": "user", "content": "hi", "ann@x.com": None},
+        metadata={"bob@x.com": 1, "n": [4111111111111111, 4111111111111111.0, 1234567.5, True]},
+        temperature=0.5,
+        cid_of_it={"description": -1234567},
+        seed=12345678,
+    )
+    assert texts(reading)[1:] == [
+        ("name", "ann@x.com"), ("name", "bob@x.com"), ("name", "4111111111111111"),
+        ("name", "4111111111111111"), ("name", "1234567.5"), ("name", "cid_of_it"),
+        ("name", "-1234567"), ("name", "12345678"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("message", "role", "shown"),
+    [
+        ({"role": "tool", "content": '{"a":"b\\u0040x.com"}'}, "call", '{"a":"b@x.com"}'),
+        ({"role": "tool", "content": " \\u0040\\\\u0041\\u00e9"}, "tool", " @  u0041\\u00e9"),
+        (
+            {"role": "user", "content": "4111\u200b1111 \u200b\ufeff"},
+            "user",
+            "41111111 \u200b\ufeff",
+        ),
+        ({"role": "tool", "content": "4\\u200b1\\u00A0"}, "tool", "41\u00a0"),
+    ],
+)
+def test_hidden_signs_are_shown_in_a_second_passage(
+    message: dict[str, Any], role: str, shown: str
+) -> None:
+    """Escapes that need none within JSON in a string, and signs that nobody sees."""
+    assert texts(chat(message)) == [(role, message["content"]), ("plain", shown)]
+
+
+@pytest.mark.parametrize("text", ["\\u0040", "😀\u200d😀", "é"])
+def test_nothing_hidden_is_shown_once(text: str) -> None:
+    """Users write of escapes as such, and signs are joined for good reasons."""
+    assert texts(chat(user(text))) == [("user", text)]
+
+
+@pytest.mark.parametrize(
+    ("part", "unread"),
+    [
+        ({"type": "image_url", "image_url": {"url": "data:image/svg+xml;base64,AA"}}, True),
+        ({"type": "image_url", "image_url": " data:text/plain,hello"}, True),
+        ({"type": "image_url", "image_url": {"url": "DATA:image/PNG;base64,AA"}}, False),
+        ({"type": "video_url", "video_url": {"url": "data:video/mp4;base64,AA"}}, True),
+        ({"type": "document", "source": {"data": "QUJD" * 64}}, True),
+        ({"type": "document", "source": {"data": "a b c " * 64}}, False),
+        ({"type": "text", "text": "hi", "note": "data: a, b"}, False),
+    ],
+)
+def test_data_that_is_no_picture_is_unread(part: dict[str, Any], unread: bool) -> None:
+    """Only what is known to be a picture holds no text."""
+    assert chat(user([part])).unread is unread
+
+
+def test_what_stands_beside_a_picture_is_read() -> None:
+    """Its detail, or whatever is put there."""
+    image = {"url": "data:image/png;base64,AA", "detail": "d"}
+    assert texts(chat(user([{"type": "image_url", "image_url": image}]))) == [("setting", "d")]
+
+
 def test_body_of_too_many_strings_is_read_in_part() -> None:
     """A million tiny strings would hold the loop; what is left out is told."""
     many = ["a"] * (MAX_VALUES + 1)
@@ -197,6 +285,7 @@ def test_body_of_too_many_strings_is_read_in_part() -> None:
         chat(user([{"type": "text", "text": "a"}] * MAX_VALUES)),
         chat(*[user("a")] * MAX_VALUES, user("b"), user("c")),
         chat(metadata={str(name): "a" for name in range(MAX_VALUES + 1)}),
+        chat(metadata={f"{name:07}": 1 for name in range(MAX_VALUES + 1)}),
     ):
         assert reading.unread
         assert len(reading.passages) <= MAX_VALUES

@@ -15,6 +15,7 @@ from proxy.domain.findings import Finding, Findings
 from proxy.domain.labels import Kind
 from proxy.domain.reading import Reading
 from proxy.domain.request import Request
+from proxy.errors import GatewayError
 from proxy.routing.scan import Scan
 from proxy.wire.limits import Caps
 from proxy.wire.parse import parse
@@ -95,7 +96,7 @@ def test_escaped_strings_are_cut_where_they_stand(ascii_only: bool) -> None:
 
 
 def test_every_place_is_redacted() -> None:
-    """System, parts, calls, results, tools, metadata; not the model, `routing` or names."""
+    """System, parts, calls, results, tools, metadata; not the model and `routing`."""
     body = {
         "model": "bob@x.com",
         "routing": {"session": "bob@x.com"},
@@ -107,15 +108,49 @@ def test_every_place_is_redacted() -> None:
             {"role": "tool", "tool_call_id": "c", "content": "bob@x.com"},
         ],
         "tools": [{"function": {"description": "bob@x.com"}}],
-        "metadata": {"bob@x.com": "bob@x.com"},
+        "metadata": {"k": "bob@x.com"},
     }  # fmt: skip
     out = redacted(orjson.dumps(body))
 
-    assert out.count(b"bob@x.com") == 3
+    assert out.count(b"bob@x.com") == 2
     decoded = orjson.loads(out)
     assert decoded["model"] == "bob@x.com"
     assert decoded["routing"]["session"] == "bob@x.com"
-    assert list(decoded["metadata"]) == ["bob@x.com"]
+
+
+def call(arguments: str) -> dict[str, Any]:
+    """An assistant's call of a tool."""
+    return {"role": "assistant", "tool_calls": [{"function": {"arguments": arguments}}]}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        chat("hi", metadata={"bob@x.com": "v"}),
+        chat("hi", metadata={"card": 4111111111111111}),
+        chat("hi", **{"bob@x.com": 1}),
+        chat("bob@x.\u200bcom"),
+        {"model": "auto", "messages": [call('{"to":"bob\\u0040x.com"}')]},
+        {"model": "auto", "messages": [call('{"to":"bob\\u0040x.com, bob@x.com"}')]},
+        {"model": "auto", "messages": [call("{" + "".join(
+            f'"m{n}@x.com", ' for n in range(3000)) + '"\\u003c"}')]},
+    ],
+)  # fmt: skip
+def test_what_cannot_be_replaced_is_refused(body: dict[str, Any]) -> None:
+    """Keys, numbers and what hides within escapes; or so much that it cannot be told."""
+    with pytest.raises(GatewayError) as refused:
+        redacted(orjson.dumps(body))
+    assert refused.value.code == "not_redactable"
+    assert b"hi" in redacted(orjson.dumps(chat("hi", metadata={"bob@x.com": "v"})), frozenset())
+
+
+def test_escapes_beside_what_was_found_do_no_harm() -> None:
+    """Some encoders escape what needs none: the value is found where it stands, and replaced."""
+    arguments = '{"to":"Ann \\u003cann@x.com\\u003e \\\\u0041","n":"\\u00eb"}'
+    out = orjson.loads(redacted(orjson.dumps({"model": "auto", "messages": [call(arguments)]})))
+
+    found = out["messages"][0]["tool_calls"][0]["function"]["arguments"]
+    assert found == arguments.replace("ann@x.com", "EMAIL_nonce_1")
 
 
 @pytest.mark.parametrize(
@@ -130,16 +165,15 @@ def test_every_place_is_redacted() -> None:
 )  # fmt: skip
 def test_json_within_a_string_stays_json(arguments: str, expected: str) -> None:
     """A bare number is replaced with quotes around; what is no JSON is taken as text."""
-    call = {"role": "assistant", "tool_calls": [{"function": {"arguments": arguments}}]}
-    out = redacted(orjson.dumps({"model": "auto", "messages": [call]}))
+    out = redacted(orjson.dumps({"model": "auto", "messages": [call(arguments)]}))
 
     assert orjson.loads(out)["messages"][0]["tool_calls"][0]["function"]["arguments"] == expected
 
 
 def test_bare_number_goes_whole() -> None:
     """A term that stands within a number of JSON takes all of it along."""
-    call = {"role": "assistant", "tool_calls": [{"function": {"arguments": "[1,-1234.5e6, 7]"}}]}
-    request, reading, _ = read(orjson.dumps({"model": "auto", "messages": [call]}))
+    body = {"model": "auto", "messages": [call("[1,-1234.5e6, 7]")]}
+    request, reading, _ = read(orjson.dumps(body))
     found = [Finding(Kind.TERM, 0, 5, 7), Finding(Kind.TERM, 0, 8, 9)]
 
     out = orjson.loads(redact(request, reading, found, ALL, "nonce"))
@@ -208,8 +242,7 @@ def test_redacted_body_is_the_same_but_for_what_was_found(
     texts: list[str], arguments: str, ascii_only: bool
 ) -> None:
     """No value is left, the structure is the same, inner JSON is JSON, other bytes stay."""
-    call = {"role": "assistant", "tool_calls": [{"function": {"arguments": arguments}}]}
-    messages = [*({"role": "user", "content": text} for text in texts), call]
+    messages = [*({"role": "user", "content": text} for text in texts), call(arguments)]
     body = json.dumps({"model": "auto", "messages": messages}, ensure_ascii=ascii_only).encode()
     request, reading, found = read(body)
 
@@ -224,3 +257,13 @@ def test_redacted_body_is_the_same_but_for_what_was_found(
     place = 0
     for piece in pieces:  # every byte between placeholders stood in the body, in this order
         place = body.index(piece, place) + len(piece)
+
+
+@pytest.mark.parametrize("sign", ["é", "😀", "\n", "x", "\\"])
+def test_places_are_told_in_texts_of_several_blocks(sign: str) -> None:
+    """Escapes are looked at in blocks; where a value stands among them makes no difference."""
+    for before in (0, 1023, 1024, 5000):
+        text = f"{sign * before} bob@x.com {sign * 1500} bob@x.com"
+        out = redacted(json.dumps(chat(text)).encode())
+        content = json.loads(out)["messages"][0]["content"]
+        assert content == text.replace("bob@x.com", "EMAIL_nonce_1")
