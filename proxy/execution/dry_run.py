@@ -153,7 +153,8 @@ def _stepped_down(run: DryRun, snapshot: Snapshot, kept_from: str | None) -> Dry
 def _if_redactable(run: DryRun, max_scanned_bytes: int) -> DryRun:
     """What was not read may hold what must not leave."""
     sends = run.refusal is None and run.message is None and run.from_cache is None
-    if sends and run.decision.ruling.redact and not run.asked.findings.complete:
+    unread = run.asked.reading.unread or not run.asked.findings.complete
+    if sends and run.decision.ruling.redact and unread:
         error = GatewayError("not_redactable", limit=max_scanned_bytes)
         return replace(run, refusal=error)
     return run
