@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from proxy.domain.catalog import Endpoint
+from proxy.domain.classing import ClassifyRules
 from proxy.domain.decision import Decision
 from proxy.domain.facts import Facts
 from proxy.domain.findings import Findings
@@ -17,9 +18,9 @@ from proxy.domain.snapshot import Snapshot
 from proxy.domain.tenant import Tenant
 from proxy.errors import GatewayError
 from proxy.execution.grant import grant
-from proxy.execution.plan import Asked, within_caps
+from proxy.execution.plan import NONCE_CHARS, Asked, within_caps
 from proxy.execution.scan import SLICE_BYTES
-from proxy.execution.understand import Heard, asked, hear
+from proxy.execution.understand import asked, hear
 from proxy.routing.bids import cap_of
 from proxy.routing.decide import decide
 from proxy.routing.degrade import FromCache, Proceed, Refuse, Say, Shorten, step_down
@@ -27,6 +28,7 @@ from proxy.routing.facts import Setting, headers_for
 from proxy.routing.scan import Scan
 from proxy.wire.limits import Caps
 from proxy.wire.parse import parse
+from proxy.wire.redact import redact
 from proxy.wire.shrink import shortened
 
 CAPS: Final = Caps()
@@ -105,12 +107,14 @@ def dry_run(
         moment.unix_s,
     )
     policies, rules = snapshot.policies, snapshot.classing
-    understood = asked(heard, _findings(heard, snapshot), setting, rules, policies.scope_key)
+    understood = asked(
+        heard, _scanned(Scan(heard.reading, rules)), setting, rules, policies.scope_key
+    )
     decided = _within_caps(decide(understood.facts, snapshot), understood.facts, moment)
     run = DryRun(understood, decided, decided)
     if not decided.ranking:
         run = _stepped_down(run, snapshot, moment.kept_from)
-    return _if_redactable(run, rules.max_scanned_bytes)
+    return _if_redactable(run, rules)
 
 
 def _within_caps(decision: Decision, facts: Facts, moment: Moment) -> Decision:
@@ -121,8 +125,7 @@ def _within_caps(decision: Decision, facts: Facts, moment: Moment) -> Decision:
     return within_caps(decision, facts, allows)
 
 
-def _findings(heard: Heard, snapshot: Snapshot) -> Findings:
-    scan = Scan(heard.reading, snapshot.classing)
+def _scanned(scan: Scan) -> Findings:
     while not scan.step(SLICE_BYTES):
         pass
     return scan.findings()
@@ -150,11 +153,18 @@ def _stepped_down(run: DryRun, snapshot: Snapshot, kept_from: str | None) -> Dry
                     return replace(run, decision=lesser, from_cache=kept_from)
 
 
-def _if_redactable(run: DryRun, max_scanned_bytes: int) -> DryRun:
-    """What was not read may hold what must not leave."""
-    sends = run.refusal is None and run.message is None and run.from_cache is None
-    unread = run.asked.reading.unread or not run.asked.findings.complete
-    if sends and run.decision.ruling.redact and unread:
-        error = GatewayError("not_redactable", limit=max_scanned_bytes)
-        return replace(run, refusal=error)
+def _if_redactable(run: DryRun, rules: ClassifyRules) -> DryRun:
+    """What was not read, or cannot be cut, may hold what must not leave."""
+    kinds = run.decision.ruling.redact
+    if not kinds or run.refusal or run.message is not None or run.from_cache is not None:
+        return run
+    reading, findings = run.asked.reading, run.asked.findings
+    if reading.unread or not findings.complete:
+        return replace(run, refusal=GatewayError("not_redactable", limit=rules.max_scanned_bytes))
+    if not kinds.isdisjoint(findings.kinds):
+        found = _scanned(Scan(reading, rules, every=True)).spans
+        try:
+            redact(run.asked.request, reading, found, kinds, run.asked.request_id[-NONCE_CHARS:])
+        except GatewayError as error:
+            return replace(run, refusal=error)
     return run

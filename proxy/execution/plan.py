@@ -5,7 +5,6 @@ A decision with candidates is sent, changed as its rules say. One without goes d
 (`routing/degrade`): something less is sent, or answered without any provider, or it is refused.
 """
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -28,7 +27,7 @@ from proxy.wire.clamp import clamped
 from proxy.wire.limits import Caps
 from proxy.wire.message import message_answer
 from proxy.wire.parse import parse
-from proxy.wire.redact import redact
+from proxy.wire.redact import count_of, redact
 from proxy.wire.shrink import shortened
 
 NONCE_CHARS = 8
@@ -158,8 +157,7 @@ class Planner:
         nonce = asked.request_id[-NONCE_CHARS:]
         body = redact(plan.request, asked.reading, every.spans, kinds, nonce)
         plan.request = parse(plan.request.endpoint, body, self._caps)
-        found = Counter(span.kind for span in every.spans if span.kind in kinds)
-        plan.redacted = tuple(sorted(found.items()))
+        plan.redacted = count_of(asked.reading, every.spans, kinds)
 
 
 def within_caps(decision: Decision, facts: Facts, allows: Callable[[str, int], bool]) -> Decision:

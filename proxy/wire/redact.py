@@ -14,6 +14,7 @@ The rules that make it safe:
 
 import re
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterable
 from itertools import groupby
 from typing import Final, NamedTuple
@@ -56,6 +57,18 @@ class _Cut(NamedTuple):
     start: int
     end: int
     placeholder: bytes
+
+
+def count_of(
+    reading: Reading, found: Iterable[Finding], kinds: frozenset[Kind]
+) -> tuple[tuple[Kind, int], ...]:
+    """How many stretches of which of *kinds* `redact` replaces."""
+    counts = Counter(
+        each.kind
+        for each in found
+        if each.kind in kinds and reading.passages[each.passage].role not in _UNCHANGING
+    )
+    return tuple(sorted(counts.items()))
 
 
 def redact(

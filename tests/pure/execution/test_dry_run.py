@@ -280,3 +280,14 @@ def test_embeddings_are_decided_too() -> None:
 
     assert ranked(run) == ["b/vectors"]
     assert run.facts.labels.workload.value is Workload.EMBEDDINGS
+
+
+def test_what_cannot_be_cut_out_is_foretold_to_be_refused() -> None:
+    """A value that is a key of the request's own JSON has nothing that could stand in its place."""
+    schema = {"type": "object", "properties": {"ann.lee@example.com": {"type": "string"}}}
+    tools = [{"type": "function", "function": {"name": "f", "parameters": schema}}]
+
+    run = ran(snapshot_with("[{id: r, redact: [email]}]"), tools=tools)
+
+    assert run.refusal is not None
+    assert run.refusal.code == "not_redactable"
