@@ -16,6 +16,7 @@ from proxy.domain.health import (
     Window,
     after,
     bucket_of,
+    completed,
     merged,
     standing_of,
 )
@@ -132,6 +133,8 @@ class Board:
         seen = self._seen.get(target_id)
         if seen is None:
             seen = self._seen[target_id] = Seen()
+        if kind is None and seen.breaker.seen_at(now) is Breaker.HALF_OPEN:
+            seen.windows.clear()  # what opened it must not open it again: the minute starts anew
         window = seen.window_at(now)
         if kind is None:
             window.ok += 1
@@ -156,6 +159,8 @@ class Board:
             window.failed[kind] = window.failed.get(kind, 0) + 1
             seen.breaker = after(seen.breaker, kind, seen.minute_at(now), now)
             return
+        if seen.breaker.times:
+            seen.breaker = completed(seen.breaker)
         if answer.prompt_tokens and answer.prompt_bytes >= LEAST_CALIBRATING_BYTES:
             _calibrate(seen, answer.prompt_bytes / answer.prompt_tokens)
         if answer.completion_tokens and answer.writing_ms:

@@ -81,6 +81,36 @@ def test_breaker_opens_and_closes_by_attempts(board: Board, clock: FakeClock) ->
     assert board.breakers() == {"a/m": Breaker.CLOSED}
 
 
+def test_minute_starts_anew_when_a_breaker_closes(board: Board, clock: FakeClock) -> None:
+    """A minute full of limits opened it; after a good probe one more limit does not."""
+    for _ in range(LEAST_SAMPLES):
+        board.attempt_ended("a/m", FailureKind.RATE_LIMITED, None)
+    assert board.breakers() == {"a/m": Breaker.OPEN}
+    clock.at += OPEN_S
+    board.attempt_ended("a/m", None, 10.0)
+    board.attempt_ended("a/m", FailureKind.RATE_LIMITED, None)
+    assert board.breakers() == {"a/m": Breaker.CLOSED}
+    assert board.standings()["a/m"].samples == 2
+
+
+@pytest.mark.parametrize(("broke", "wait_s"), [(True, 2 * OPEN_S), (False, OPEN_S)])
+def test_probe_that_breaks_forgives_nothing(
+    board: Board, clock: FakeClock, broke: bool, wait_s: float
+) -> None:
+    """Only an answer that came whole makes the next opening as short as the first."""
+    for _ in range(FAILURES_IN_ROW):
+        board.attempt_ended("a/m", FailureKind.CONNECT, None)
+    clock.at += OPEN_S
+    board.attempt_ended("a/m", None, 10.0)
+    board.answered(an_answer(broke=broke))
+    for _ in range(FAILURES_IN_ROW):
+        board.attempt_ended("a/m", FailureKind.CONNECT, None)
+    clock.at += wait_s - 1
+    assert board.breakers() == {"a/m": Breaker.OPEN}
+    clock.at += 1
+    assert board.breakers() == {"a/m": Breaker.HALF_OPEN}
+
+
 def test_answer_that_broke_off_is_a_failure(board: Board) -> None:
     """It began, but what counts is that it did not end."""
     board.attempt_ended("a/m", None, 10.0)
