@@ -60,7 +60,9 @@ def _dropped(messages: Sequence[Message], excess_bytes: int) -> set[int] | None:
     """Which messages to leave out so that *excess_bytes* go; None where it cannot be done."""
     turns = _turns(messages)
     answered_in = {
-        messages[at].get("tool_call_id"): turn for turn, span in enumerate(turns) for at in span
+        str(messages[at].get("tool_call_id")): turn
+        for turn, span in enumerate(turns)
+        for at in span
     }
     dropped: set[int] = set()
     reach = -1  # the last turn with a result for a call that is dropped
@@ -86,5 +88,7 @@ def _turns(messages: Sequence[Message]) -> list[list[int]]:
 
 
 def _calls(message: Message) -> list[str]:
-    calls = message.get("tool_calls") or ()
+    calls = message.get("tool_calls")
+    if not isinstance(calls, list):
+        return []
     return [str(call.get("id")) for call in calls if isinstance(call, dict)]

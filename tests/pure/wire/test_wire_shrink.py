@@ -111,9 +111,19 @@ def test_late_instructions_stay_where_they_are() -> None:
     assert found == ["Now in French.", "u3" * 10]
 
 
-def test_malformed_calls_are_no_calls() -> None:
-    """What is no object has no id."""
-    talk = [said("user", "u1"), said("assistant", "a1", tool_calls=["?"]), said("user", "u2")]
+@pytest.mark.parametrize(
+    ("role", "fields"),
+    [
+        ("assistant", {"tool_calls": ["?"]}),
+        ("assistant", {"tool_calls": 5}),
+        ("assistant", {"tool_calls": {"id": "c1"}}),
+        ("tool", {"tool_call_id": []}),
+        ("tool", {"tool_call_id": {"id": "c1"}}),
+    ],
+)
+def test_malformed_calls_are_no_calls(role: str, fields: dict[str, Any]) -> None:
+    """What is of another kind than it should be has no id, and is left out like any message."""
+    talk = [said("user", "u1"), said(role, "a1", **fields), said("user", "u2")]
 
     assert left(a_chat(*talk), 2) == ["u2"]
 
