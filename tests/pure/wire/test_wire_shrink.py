@@ -11,7 +11,7 @@ from proxy.domain.catalog import Endpoint
 from proxy.domain.request import Request
 from proxy.wire.limits import Caps
 from proxy.wire.parse import parse
-from proxy.wire.shrink import shortened
+from proxy.wire.shrink import MOST_MESSAGES, shortened
 
 SYSTEM = {"role": "system", "content": "Be brief."}
 
@@ -126,6 +126,14 @@ def test_malformed_calls_are_no_calls(role: str, fields: dict[str, Any]) -> None
     talk = [said("user", "u1"), said(role, "a1", **fields), said("user", "u2")]
 
     assert left(a_chat(*talk), 2) == ["u2"]
+
+
+@pytest.mark.parametrize(("more", "is_left"), [(0, True), (1, False)])
+def test_endless_talk_is_left_as_it_is(more: int, is_left: bool) -> None:
+    """The next step of the ladder is taken: nobody else is served while it is looked at."""
+    request = a_chat(*[said("user", "ab")] * (MOST_MESSAGES + more))
+
+    assert (shortened(request, 2) is not None) is is_left
 
 
 roles = st.sampled_from(["system", "developer", "user", "assistant", "tool"])
