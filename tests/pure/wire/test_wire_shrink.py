@@ -81,7 +81,7 @@ def test_bytes_of_what_stays_are_untouched() -> None:
         + '\t] ,"temperature":1e0}'
     )
 
-    found = shortened(parsed(body.encode()), 5)
+    found = shortened(parsed(body.encode()), 10)
 
     assert found is not None
     assert found.decode() == ('{"model":"auto", "messages" : [' + kept + '] ,"temperature":1e0}')
