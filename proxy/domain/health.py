@@ -110,7 +110,7 @@ def merged(windows: Iterable[Window]) -> Window:
 @dataclass(frozen=True, slots=True)
 class BreakerState:
     """Whether a target is called: open until `open_until` (seconds of the caller's clock), then
-    for a probe, until an attempt tells. `times` is how often in a row it opened.
+    for a probe, until an attempt tells. `times` is how often it opened since an answer was whole.
     """
 
     in_row: int = 0
@@ -124,23 +124,21 @@ class BreakerState:
         return Breaker.OPEN if now < self.open_until else Breaker.HALF_OPEN
 
 
-_CLOSED: Final = BreakerState()
-
-
 def after(
     state: BreakerState, kind: FailureKind | None, minute: Window, now: float
 ) -> BreakerState:
     """The state after an attempt that ended with *kind* (None: it answered) at *now*.
 
-    *minute* has the attempt in it. Success closes; while it is open, what was under way already
-    changes nothing; a failed probe opens it again for twice as long.
+    *minute* has the attempt in it. What begins to answer closes it, but may break yet, so that
+    `times` stays (see `completed`); while it is open, what was under way already changes nothing;
+    a failed probe opens it again for twice as long.
     """
     if kind in BLAMELESS:
         return state
-    if kind is None:
-        return state if state.seen_at(now) is Breaker.OPEN else _CLOSED
     if state.seen_at(now) is Breaker.OPEN:
         return state
+    if kind is None:
+        return BreakerState(0, state.times)
     in_row = state.in_row + (kind not in SOFT)
     probing = state.open_until is not None
     bad = minute.samples >= LEAST_SAMPLES and minute.blamed >= BAD_SHARE * minute.samples
@@ -148,6 +146,11 @@ def after(
         return BreakerState(in_row, state.times)
     open_s = min(OPEN_S * 2**state.times, LONGEST_OPEN_S)
     return BreakerState(0, min(state.times + 1, 16), now + open_s)
+
+
+def completed(state: BreakerState) -> BreakerState:
+    """The state after an answer that came whole: where it is closed, all is forgiven."""
+    return state if state.open_until is not None else BreakerState(state.in_row)
 
 
 def standing_of(

@@ -257,8 +257,8 @@ def _cached_answer(low: _Lowered) -> Rung:
 
 
 def _message(low: _Lowered) -> Rung:
-    if low.degrade.message is None:
-        return low, None
+    if low.degrade.message is None or low.facts.endpoint is Endpoint.EMBEDDINGS:
+        return low, None  # no vector says it
     degradation = Degradation(DegradeStep.MESSAGE, "answer", "message", low.because)
     return low, Say(low.degrade.message, degradation)
 

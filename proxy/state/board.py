@@ -16,6 +16,7 @@ from proxy.domain.health import (
     Window,
     after,
     bucket_of,
+    completed,
     merged,
     standing_of,
 )
@@ -30,6 +31,16 @@ KEPT_ANSWERS: Final = 256
 _CALIBRATION: Final = 0.05
 """How much one answer's bytes per token count against all before it."""
 
+LEAST_CALIBRATING_BYTES: Final = 1024
+"""In a shorter prompt the template's own tokens outweigh those of its text."""
+
+LEAST_BYTES_PER_TOKEN: Final = 1.0
+MOST_BYTES_PER_TOKEN: Final = 16.0
+"""What lies outside was no ordinary text, and must not decide what fits a window."""
+
+HEADROOM_S: Final = 60.0
+"""How long a provider's word on its limits holds: they are counted by the minute."""
+
 _QUALITY: Final = 0.02
 _WORST_CORRECTION: Final = -0.5
 """What quality comes down by where every answer was bad."""
@@ -38,13 +49,18 @@ _WORST_CORRECTION: Final = -0.5
 class Seen:
     """One target, as this process has seen it."""
 
-    __slots__ = ("breaker", "bytes_per_token", "headroom", "quality", "quality_samples", "windows")
+    __slots__ = (
+        "breaker", "bytes_per_token", "calibrations", "headroom", "headroom_at", "quality",
+        "quality_samples", "windows",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.windows: deque[tuple[int, Window]] = deque(maxlen=WINDOWS)
         self.breaker = BreakerState()
-        self.bytes_per_token: float | None = None
-        self.headroom: float | None = None
+        self.bytes_per_token = 0.0
+        self.calibrations = 0
+        self.headroom = 0.0
+        self.headroom_at: float | None = None
         self.quality: dict[Workload, float] = {}
         self.quality_samples: dict[Workload, int] = {}
 
@@ -62,11 +78,13 @@ class Seen:
 
     def standing_at(self, now: float) -> Standing:
         """What is known of it now."""
+        calibrated = self.calibrations >= LEAST_SAMPLES
+        told = self.headroom_at is not None and now - self.headroom_at < HEADROOM_S
         return standing_of(
             self.minute_at(now),
             self.breaker.seen_at(now),
-            bytes_per_token=self.bytes_per_token,
-            headroom=self.headroom,
+            bytes_per_token=self.bytes_per_token if calibrated else None,
+            headroom=self.headroom if told else None,
             quality={
                 workload: _WORST_CORRECTION * bad
                 for workload, bad in self.quality.items()
@@ -115,6 +133,8 @@ class Board:
         seen = self._seen.get(target_id)
         if seen is None:
             seen = self._seen[target_id] = Seen()
+        if kind is None and seen.breaker.seen_at(now) is Breaker.HALF_OPEN:
+            seen.windows.clear()  # what opened it must not open it again: the minute starts anew
         window = seen.window_at(now)
         if kind is None:
             window.ok += 1
@@ -139,12 +159,10 @@ class Board:
             window.failed[kind] = window.failed.get(kind, 0) + 1
             seen.breaker = after(seen.breaker, kind, seen.minute_at(now), now)
             return
-        if answer.prompt_tokens and answer.prompt_bytes:
-            ratio = answer.prompt_bytes / answer.prompt_tokens
-            known = seen.bytes_per_token
-            seen.bytes_per_token = (
-                ratio if known is None else known + _CALIBRATION * (ratio - known)
-            )
+        if seen.breaker.times:
+            seen.breaker = completed(seen.breaker)
+        if answer.prompt_tokens and answer.prompt_bytes >= LEAST_CALIBRATING_BYTES:
+            _calibrate(seen, answer.prompt_bytes / answer.prompt_tokens)
         if answer.completion_tokens and answer.writing_ms:
             window = seen.window_at(now)
             window.tokens += answer.completion_tokens
@@ -155,7 +173,8 @@ class Board:
 
     def limits_left(self, target_id: str, share: float) -> None:
         """See `ports.HealthBoard`."""
-        self._seen.setdefault(target_id, Seen()).headroom = share
+        seen = self._seen.setdefault(target_id, Seen())
+        seen.headroom, seen.headroom_at = share, self._now()
 
     def standings(self) -> Mapping[str, Standing]:
         """What is known of every target that was ever called."""
@@ -183,6 +202,14 @@ class Board:
         answers.attempts.append(answer.attempts)
         answers.tool_calls.append(answer.called_tools)
         self._touched.add(key)
+
+
+def _calibrate(seen: Seen, ratio: float) -> None:
+    bounded = min(max(ratio, LEAST_BYTES_PER_TOKEN), MOST_BYTES_PER_TOKEN)
+    # As in `_weigh`: no single one counts for more than the others while they are few.
+    weight = max(_CALIBRATION, 1 / (seen.calibrations + 1))
+    seen.bytes_per_token += weight * (bounded - seen.bytes_per_token)
+    seen.calibrations += 1
 
 
 def _weigh(seen: Seen, workload: Workload, bad: bool) -> None:

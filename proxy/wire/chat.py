@@ -2,12 +2,10 @@
 
 from collections.abc import Mapping
 
-import orjson
-
 from proxy.domain.catalog import Capability
 from proxy.errors import GatewayError
 from proxy.wire.fields import invalid, missing, optional_object, refuse_unless_number, whole_number
-from proxy.wire.prompt import NO_NEEDS, Prompt, text_bytes
+from proxy.wire.prompt import NO_NEEDS, Prompt, bytes_beside, text_bytes, written_bytes
 
 MAX_TOKENS_CEILING = 2**31 - 1
 MAX_N = 128
@@ -16,21 +14,21 @@ _ROLES = frozenset({"developer", "system", "user", "assistant", "tool", "functio
 _PROVIDERS_NUMBERS = frozenset({"temperature", "top_p", "presence_penalty", "frequency_penalty"})
 _SPECIAL = frozenset({"tools", "functions", "response_format", "modalities"})
 _NEED_OF_PART = {"image_url": Capability.VISION, "input_audio": Capability.AUDIO}
+_NO_TEXT_OF_PART = {"image_url": "image_url", "input_audio": "input_audio", "file": "file"}
+_TEXT_PART = {"type", "text"}
 
 
 def read_chat(body: Mapping[str, object]) -> Prompt:
-    """What a chat *body* asks of a target. `prompt_bytes` counts text and the tools' JSON.
+    """What a chat *body* asks of a target. `prompt_bytes` counts all that may be billed as
+    text, since bounds on cost rest on it; images, sound and files are not text.
 
     Raises:
         GatewayError: missing_field or invalid_field, with the field's path as `param`.
     """
     needs: set[Capability] = set()
-    size = 0
+    size = bytes_beside(body)
     if not _SPECIAL.isdisjoint(body):
         needs = _needs_of_options(body)
-        size = sum(
-            [len(orjson.dumps(body[name])) for name in ("tools", "functions") if name in body]
-        )
     messages = body.get("messages")
     if messages is None:
         raise missing("messages")
@@ -64,7 +62,7 @@ def output_limit(body: Mapping[str, object]) -> int | None:
 
 
 def count_of_answers(body: Mapping[str, object]) -> int:
-    """How many answers are asked for; also checks the numbers whose range is the provider's.
+    """How many answers are written and billed; also checks numbers whose range is the provider's.
 
     Raises:
         GatewayError: invalid_field.
@@ -72,7 +70,8 @@ def count_of_answers(body: Mapping[str, object]) -> int:
     if not _PROVIDERS_NUMBERS.isdisjoint(body):
         for name in _PROVIDERS_NUMBERS:
             refuse_unless_number(body, name)
-    return whole_number(body, "n", 1, MAX_N) or 1
+    n = whole_number(body, "n", 1, MAX_N) or 1
+    return max(n, whole_number(body, "best_of", 1, MAX_N) or 1) if "best_of" in body else n
 
 
 def _needs_of_options(body: Mapping[str, object]) -> set[Capability]:
@@ -96,12 +95,16 @@ def _read_message(at: int, message: object, needs: set[Capability]) -> int:
     if not isinstance(role, str) or role not in _ROLES:
         raise _role_refusal(f"messages[{at}].role", role)
     content = message.get("content")
-    size = 0
     if isinstance(content, str):
         size = text_bytes(content)
     elif isinstance(content, list):
-        size = sum([_read_part(part, needs) for part in content if isinstance(part, dict)])
-    return size + _size_of_calls(message["tool_calls"]) if "tool_calls" in message else size
+        size = sum([_read_part(part, needs) for part in content])
+    else:
+        size = written_bytes(content)
+    if len(message) > 1 + ("content" in message):
+        beside = message.keys() - {"role", "content"}
+        size += sum([written_bytes(message[name]) for name in beside])
+    return size
 
 
 def _role_refusal(field: str, role: object) -> GatewayError:
@@ -110,21 +113,15 @@ def _role_refusal(field: str, role: object) -> GatewayError:
     return invalid(field, f"it must be one of {', '.join(sorted(_ROLES))}")
 
 
-def _read_part(part: Mapping[str, object], needs: set[Capability]) -> int:
+def _read_part(part: object, needs: set[Capability]) -> int:
+    if not isinstance(part, dict):
+        return written_bytes(part)
     kind = part.get("type")
-    if isinstance(kind, str) and kind in _NEED_OF_PART:
+    if kind == "text" and part.keys() == _TEXT_PART:
+        return written_bytes(part["text"])
+    if not isinstance(kind, str):
+        return written_bytes(part)
+    if kind in _NEED_OF_PART:
         needs.add(_NEED_OF_PART[kind])
-    text = part.get("text") or part.get("refusal")
-    return text_bytes(text) if isinstance(text, str) else 0
-
-
-def _size_of_calls(calls: object) -> int:
-    if not isinstance(calls, list):
-        return 0
-    size = 0
-    for call in calls:
-        for kind, argument in (("function", "arguments"), ("custom", "input")):
-            body = call.get(kind) if isinstance(call, dict) else None
-            text = body.get(argument) if isinstance(body, dict) else None
-            size += text_bytes(text) if isinstance(text, str) else 0
-    return size
+    no_text = ("type", "cache_control", _NO_TEXT_OF_PART.get(kind))
+    return sum([written_bytes(value) for name, value in part.items() if name not in no_text])

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from proxy.domain.catalog import Capability
 from proxy.wire.chat import count_of_answers, output_limit
-from proxy.wire.prompt import Prompt, measure_texts
+from proxy.wire.prompt import Prompt, bytes_beside, measure_texts
 
 
 def read_completion(body: Mapping[str, object]) -> Prompt:
@@ -16,7 +16,7 @@ def read_completion(body: Mapping[str, object]) -> Prompt:
     size, count = measure_texts("prompt", body.get("prompt"))
     return Prompt(
         needs=frozenset({Capability.COMPLETIONS}),
-        prompt_bytes=size,
+        prompt_bytes=size + bytes_beside(body),
         message_count=count,
         max_output_tokens=output_limit(body),
         n=count_of_answers(body),

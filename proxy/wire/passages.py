@@ -209,6 +209,7 @@ class _Walk:
             self._image(part.get("image_url"))
         elif kind in ("input_audio", "file", "input_file"):
             self.unread = True
+            self.images += kind != "input_audio"  # no text, so only a window bounds it
             rest = _without(part, "type", "input_audio", "file_data", "file")
         before = len(self.passages)
         self.strings(Role.SETTING, rest)

@@ -1,11 +1,25 @@
 """What the endpoints' readers say of a body: the part that routing and estimates need. Pure."""
 
+from collections.abc import Mapping
+from typing import Final
+
+import orjson
+
 from proxy.domain.catalog import Capability
 from proxy.values import value
 from proxy.wire.fields import invalid, missing
 
 BYTES_PER_TOKEN = 4
 """What a prompt given as token numbers counts as, a token: about what text comes to."""
+
+_NOT_READ: Final = frozenset(
+    {"model", "messages", "prompt", "routing", "stream", "stream_options", "metadata", "user"}
+    | {"max_tokens", "max_completion_tokens", "n", "best_of", "echo", "seed", "stop", "store"}
+    | {"temperature", "top_p", "top_logprobs", "logprobs", "logit_bias", "modalities", "audio"}
+    | {"presence_penalty", "frequency_penalty", "parallel_tool_calls", "prompt_cache_key"}
+    | {"reasoning_effort", "safety_identifier", "service_tier", "verbosity"}
+)
+"""Members of a body that are measured elsewhere, or are no part of what is billed as text."""
 
 NO_NEEDS: frozenset[Capability] = frozenset()
 
@@ -24,6 +38,24 @@ class Prompt:
 def text_bytes(text: str) -> int:
     """The length of *text* in UTF-8."""
     return len(text) if text.isascii() else len(text.encode())
+
+
+def written_bytes(value: object) -> int:
+    """The most bytes of text that a provider can read in *value*: JSON counts with its names and
+    escapes, at the speed of its encoder.
+    """
+    if isinstance(value, str):
+        return text_bytes(value)
+    return 0 if value is None else len(orjson.dumps(value))
+
+
+def bytes_beside(body: Mapping[str, object]) -> int:
+    """What a provider can read of *body* beside its prompt: tools, schemas, and members that are
+    not known, so that no text is sent for nothing.
+    """
+    if _NOT_READ.issuperset(body):
+        return 0
+    return sum([written_bytes(value) for name, value in body.items() if name not in _NOT_READ])
 
 
 def measure_texts(field: str, value: object) -> tuple[int, int]:

@@ -6,61 +6,59 @@ with its call; where a result answers a call of another turn, both go or both st
 what stays are not touched.
 """
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from proxy.domain.request import Request
+from proxy.domain.request import Request, Span
 from proxy.wire.chat import message_bytes
 from proxy.wire.limits import DEPTH_CEILING
-from proxy.wire.scan import mask_escapes, scan_members
+from proxy.wire.scan import mask_escapes, scan_members, value_at
 
 _KEPT_ROLES: Final = frozenset({"system", "developer"})
+
+MOST_MESSAGES: Final = 10_000
+"""A chat of more is left as it is: no talk has so many, and all of them are looked at here, in
+0.1 to 0.2 s on the reference machine, while nobody else is served.
+"""
 
 Message = Mapping[str, Any]
 
 
 def shortened(request: Request, max_prompt_bytes: int) -> bytes | None:
     """The body of *request*, a chat, with at most that much text; None where what must stay is
-    more than that. It has to be parsed anew: its members stand elsewhere.
+    more than that, or there are too many messages. It has to be parsed anew: its members stand
+    elsewhere.
     """
-    body = request.body
-    span = scan_members(body, mask_escapes(body), DEPTH_CEILING)["messages"]
-    texts, messages = _items(body[span.start : span.end].decode())
+    messages = request.decoded["messages"]
+    assert isinstance(messages, list)
+    if len(messages) > MOST_MESSAGES:
+        return None
     dropped = _dropped(messages, request.prompt_bytes - max_prompt_bytes)
     if dropped is None:
         return None
-    kept = [text for at, text in enumerate(texts) if at not in dropped]
-    return b"".join((body[: span.start], f"[{','.join(kept)}]".encode(), body[span.end :]))
+    body, masked = request.body, mask_escapes(request.body)
+    span = scan_members(body, masked, DEPTH_CEILING)["messages"].value
+    kept = [text for at, text in enumerate(_items(body, masked, span)) if at not in dropped]
+    return b"".join((body[: span.start], b"[", b",".join(kept), b"]", body[span.end :]))
 
 
-def _items(text: str) -> tuple[list[str], list[Message]]:
-    # As they are written, and decoded. The JSON is known to be valid.
-    read = json.JSONDecoder().raw_decode
-    texts: list[str] = []
-    messages: list[Message] = []
-    at = _after_space(text, 1)
-    while text[at] != "]":
-        message, end = read(text, at)
-        texts.append(text[at:end])
-        messages.append(message)
-        at = _after_space(text, end)
-        if text[at] == ",":
-            at = _after_space(text, at + 1)
-    return texts, messages
-
-
-def _after_space(text: str, at: int) -> int:
-    while text[at] in " \t\r\n":
-        at += 1
-    return at
+def _items(body: bytes, masked: bytes, span: Span) -> Iterator[bytes]:
+    # As they are written. All are objects, so between two of them only a comma and space stand.
+    at = span.start
+    while (at := masked.find(b"{", at, span.end)) >= 0:
+        found = value_at(masked, at, DEPTH_CEILING)
+        assert found is not None, "the body was accepted"
+        yield body[found.start : found.end]
+        at = found.end
 
 
 def _dropped(messages: Sequence[Message], excess_bytes: int) -> set[int] | None:
     """Which messages to leave out so that *excess_bytes* go; None where it cannot be done."""
     turns = _turns(messages)
     answered_in = {
-        messages[at].get("tool_call_id"): turn for turn, span in enumerate(turns) for at in span
+        str(messages[at].get("tool_call_id")): turn
+        for turn, span in enumerate(turns)
+        for at in span
     }
     dropped: set[int] = set()
     reach = -1  # the last turn with a result for a call that is dropped
@@ -86,5 +84,7 @@ def _turns(messages: Sequence[Message]) -> list[list[int]]:
 
 
 def _calls(message: Message) -> list[str]:
-    calls = message.get("tool_calls") or ()
+    calls = message.get("tool_calls")
+    if not isinstance(calls, list):
+        return []
     return [str(call.get("id")) for call in calls if isinstance(call, dict)]

@@ -15,6 +15,7 @@ from proxy.domain.health import (
     Window,
     after,
     bucket_of,
+    completed,
     merged,
     quantile_ms,
     standing_of,
@@ -142,9 +143,17 @@ def test_failed_probe_doubles_the_wait_up_to_its_longest() -> None:
 
 
 def test_probe_that_answers_closes() -> None:
-    """One answer is enough to be called again."""
+    """One answer is enough to be called again; how often it opened is kept until one is whole."""
     state = after(failed(FAILURES_IN_ROW), None, NOTHING, OPEN_S)
-    assert state == BreakerState()
+    assert state == BreakerState(0, times=1)
+    assert completed(state) == BreakerState()
+
+
+def test_whole_answer_closes_nothing_by_itself() -> None:
+    """It may have been under way since before the breaker opened."""
+    state = failed(FAILURES_IN_ROW)
+    assert completed(state) == state
+    assert completed(BreakerState(3, times=2)) == BreakerState(3)
 
 
 @pytest.mark.parametrize("kind", [None, BAD])

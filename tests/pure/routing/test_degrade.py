@@ -318,6 +318,13 @@ def test_message_is_said_where_there_is_one() -> None:
     assert code_of(stepped(silent)) == "no_target"
 
 
+def test_embeddings_get_no_message() -> None:
+    """A text in a place where vectors are read would be taken for an answer."""
+    route = a_route(a_target(), degrade=only(DegradeStep.MESSAGE, message="Later."))
+
+    assert code_of(stepped(route, endpoint=Endpoint.EMBEDDINGS)) == "no_target"
+
+
 def test_rung_that_refuses_ends_the_ladder() -> None:
     """What stands behind it is not reached."""
     route = a_route(

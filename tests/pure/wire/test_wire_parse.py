@@ -85,8 +85,62 @@ def test_signs_that_ask_for_nothing_need_nothing(members: dict[str, Any]) -> Non
     assert chat(**members).needs == frozenset()
 
 
+TEXT = "x" * 500
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"name": TEXT},
+        {"function_call": {"name": "f", "arguments": TEXT}},
+        {"tool_calls": [{"function": {"name": TEXT, "arguments": ""}}]},
+        {"content": [TEXT]},
+        {"content": {"text": TEXT}},
+        {"content": [{"type": "text", "text": [TEXT]}]},
+        {"content": [{"type": 5, "text": TEXT}]},
+        {"content": [{"type": "document", "source": {"data": TEXT}}]},
+        {"content": [{"type": "image_url", "image_url": {"url": "data:"}, "text": TEXT}]},
+    ],
+)
+def test_text_counts_wherever_it_stands(message: dict[str, Any]) -> None:
+    """A bound on cost rests on it, so that no member of a message goes uncounted."""
+    size = chat(messages=[{"role": "user", "content": "hi", **message}]).prompt_bytes
+    assert len(TEXT) <= size < len(TEXT) + 60
+    assert chat(messages=[{"role": "user", **message}]).prompt_bytes >= len(TEXT)
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"response_format": {"type": "json_schema", "json_schema": {"description": TEXT}}},
+        {"prediction": {"type": "content", "content": TEXT}},
+        {"suffix": TEXT},
+        {"documents": [TEXT]},
+    ],
+)
+@pytest.mark.parametrize("endpoint", [Endpoint.CHAT, Endpoint.COMPLETIONS])
+def test_text_beside_the_prompt_counts(endpoint: Endpoint, members: dict[str, Any]) -> None:
+    """Schemas, predictions, and what the gateway does not know, but a provider may."""
+    prompt = {"prompt": "hi", "messages": [{"role": "user", "content": "hi"}]}
+    body = orjson.dumps({"model": "a", **prompt, **members})
+    assert parse(endpoint, body, Caps()).prompt_bytes >= len(TEXT)
+
+
+@pytest.mark.parametrize("kind", ["image_url", "input_audio", "file"])
+def test_what_is_no_text_does_not_count_as_text(kind: str) -> None:
+    """A picture of a megabyte is not a million tokens."""
+    part = {"type": kind, kind: {"data": TEXT}}
+    assert chat(messages=[{"role": "user", "content": [part]}]).prompt_bytes == 0
+
+
+def test_best_of_counts_as_answers() -> None:
+    """All of them are written and billed, however few come back."""
+    body = orjson.dumps({"model": "a", "prompt": "hi", "n": 2, "best_of": 9})
+    assert parse(Endpoint.COMPLETIONS, body, Caps()).n == 9
+
+
 def test_prompt_bytes_count_text_calls_and_tools() -> None:
-    """Text counts in UTF-8, tools by the bytes of their JSON."""
+    """Text counts in UTF-8, calls and tools by the bytes of their JSON."""
     request = chat(
         messages=[
             {"role": "system", "content": "é"},
@@ -103,7 +157,9 @@ def test_prompt_bytes_count_text_calls_and_tools() -> None:
         ],
         tools=[{}],
     )
-    assert request.prompt_bytes == 2 + 3 + 2 + 5 + len("[{}]")
+    written = [message.get("tool_calls") for message in request.decoded["messages"]]  # type: ignore[attr-defined]  # a list
+    calls = sum(len(orjson.dumps(each)) for each in written if each)
+    assert request.prompt_bytes == 2 + 3 + calls + len("[{}]")
     assert request.message_count == 3
 
 

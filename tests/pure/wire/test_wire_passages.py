@@ -81,8 +81,10 @@ def test_parts_are_read_and_images_counted() -> None:
     ],
 )
 def test_what_holds_language_and_is_no_text_is_unread(part: dict[str, Any]) -> None:
-    """A file or a recording cannot be read here, and that is told."""
-    assert chat(user([part])).unread
+    """A file or a recording cannot be read here, and that is told; a file counts as an image."""
+    reading = chat(user([part]))
+    assert reading.unread
+    assert reading.images == (part["type"] != "input_audio")
 
 
 def test_tool_calls_are_read_as_json_in_a_string() -> None:

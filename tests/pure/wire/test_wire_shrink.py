@@ -11,7 +11,7 @@ from proxy.domain.catalog import Endpoint
 from proxy.domain.request import Request
 from proxy.wire.limits import Caps
 from proxy.wire.parse import parse
-from proxy.wire.shrink import shortened
+from proxy.wire.shrink import MOST_MESSAGES, shortened
 
 SYSTEM = {"role": "system", "content": "Be brief."}
 
@@ -81,7 +81,7 @@ def test_bytes_of_what_stays_are_untouched() -> None:
         + '\t] ,"temperature":1e0}'
     )
 
-    found = shortened(parsed(body.encode()), 5)
+    found = shortened(parsed(body.encode()), 10)
 
     assert found is not None
     assert found.decode() == ('{"model":"auto", "messages" : [' + kept + '] ,"temperature":1e0}')
@@ -111,11 +111,29 @@ def test_late_instructions_stay_where_they_are() -> None:
     assert found == ["Now in French.", "u3" * 10]
 
 
-def test_malformed_calls_are_no_calls() -> None:
-    """What is no object has no id."""
-    talk = [said("user", "u1"), said("assistant", "a1", tool_calls=["?"]), said("user", "u2")]
+@pytest.mark.parametrize(
+    ("role", "fields"),
+    [
+        ("assistant", {"tool_calls": ["?"]}),
+        ("assistant", {"tool_calls": 5}),
+        ("assistant", {"tool_calls": {"id": "c1"}}),
+        ("tool", {"tool_call_id": []}),
+        ("tool", {"tool_call_id": {"id": "c1"}}),
+    ],
+)
+def test_malformed_calls_are_no_calls(role: str, fields: dict[str, Any]) -> None:
+    """What is of another kind than it should be has no id, and is left out like any message."""
+    talk = [said("user", "u1"), said(role, "a1", **fields), said("user", "u2")]
 
     assert left(a_chat(*talk), 2) == ["u2"]
+
+
+@pytest.mark.parametrize(("more", "is_left"), [(0, True), (1, False)])
+def test_endless_talk_is_left_as_it_is(more: int, is_left: bool) -> None:
+    """The next step of the ladder is taken: nobody else is served while it is looked at."""
+    request = a_chat(*[said("user", "ab")] * (MOST_MESSAGES + more))
+
+    assert (shortened(request, 2) is not None) is is_left
 
 
 roles = st.sampled_from(["system", "developer", "user", "assistant", "tool"])
