@@ -27,7 +27,7 @@ WALKED_BRACKETS = 5000
 """Up to so many lists and objects are walked for their depth; above, the scanner is quicker."""
 
 _OURS = frozenset(
-    {"model", "messages", "prompt", "input", "stream", "stream_options", "routing", "n"}
+    {"model", "messages", "prompt", "input", "stream", "stream_options", "routing", "n", "best_of"}
     | {"max_tokens", "max_completion_tokens", "tools", "functions", "response_format", "modalities"}
 )
 
@@ -37,7 +37,7 @@ _USUAL = frozenset(
     | {"parallel_tool_calls", "prediction", "presence_penalty", "prompt_cache_key"}
     | {"reasoning_effort", "safety_identifier", "seed", "service_tier", "stop", "store"}
     | {"temperature", "tool_choice", "top_logprobs", "top_p", "user", "verbosity"}
-    | {"encoding_format", "dimensions", "best_of", "echo", "suffix"}
+    | {"encoding_format", "dimensions", "echo", "suffix"}
 )
 """Names that need no second look. Others are as welcome."""
 
