@@ -127,7 +127,7 @@ def test_message_in_place_of_an_answer_is_shown(tmp_path: Path) -> None:
     """It is no failure: the client gets it as an answer."""
     config = tmp_path / "mean.yaml"
     text = (ROOT / "config" / "policies.yaml").read_text()
-    config.write_text(text.replace("max_cost_usd: 2\n", "max_cost_usd: 0.000001\n"))
+    config.write_text(text.replace("max_cost_usd: 3\n", "max_cost_usd: 0.000001\n"))
 
     result = ran("--tenant", "acme", config=str(config))
 
