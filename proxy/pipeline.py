@@ -75,7 +75,9 @@ class Pipeline:
             request = parse(endpoint, await exchange.body(), self._caps)  # 2 wire/parse
             entry.request = request
             grant(request.route_id, tenant, snapshot)
-            asked = await self._understanding.of(request, tenant, exchange, snapshot)  # 3 classify
+            asked = await self._understanding.of(  # 3 classify
+                request, tenant, exchange, snapshot, entry.key_tags
+            )
             entry.facts = asked.facts
             entry.decision = decide(asked.facts, snapshot)  # 4 routing/decide
             plan = await self._planner.plan(asked, entry.decision, snapshot)  # 4 execution/plan
@@ -99,7 +101,9 @@ class Pipeline:
             entry.request = request
             grant(request.route_id, tenant, snapshot)
             supposed = replace(tenant, tier=question.tier or tenant.tier)
-            asked = await self._understanding.of(request, supposed, exchange, snapshot)
+            asked = await self._understanding.of(
+                request, supposed, exchange, snapshot, entry.key_tags
+            )
             entry.facts = asked.facts
             decision = decide(asked.facts, snapshot)
             entry.decision = self._planner.foreseen(asked, decision, snapshot)

@@ -211,10 +211,15 @@ class WithoutChance(Understanding):
     """Understands requests, and draws the same for each of them."""
 
     async def of(
-        self, request: Request, tenant: Tenant, exchange: Exchange, snapshot: Snapshot
+        self,
+        request: Request,
+        tenant: Tenant,
+        exchange: Exchange,
+        snapshot: Snapshot,
+        key_tags: frozenset[str],
     ) -> Asked:
         """See `Understanding.of`."""
-        asked = await super().of(request, tenant, exchange, snapshot)
+        asked = await super().of(request, tenant, exchange, snapshot, key_tags)
         asked.facts = replace(asked.facts, draw=DRAW)
         return asked
 

@@ -26,7 +26,7 @@ STANDARD_INPUT: Final = "-"
 _TITLES: Final = ("without", "selected", "USD", "saves USD", "opens")
 
 
-def explain(
+def explain(  # noqa: PLR0913, PLR0917 - typer makes an option of each
     request: Annotated[
         str,
         typer.Argument(
@@ -40,6 +40,9 @@ def explain(
     config: ConfigOption = DEFAULT_CONFIG,
     header: Annotated[
         list[str] | None, typer.Option(help="'name: value', as a client sends it. Repeats.")
+    ] = None,
+    key_tag: Annotated[
+        list[str] | None, typer.Option(help="A tag of the key that asks. Repeats.")
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the JSON of POST /v1/route.")
@@ -65,7 +68,7 @@ def explain(
             Sent(question.chat, sent),
             replace(asking, tier=question.tier or asking.tier),
             snapshot,
-            Moment(int(time.time())),
+            Moment(int(time.time()), key_tags=frozenset(key_tag or ())),
         )
     except GatewayError as error:
         fail(f"{error.status} {error.code}: {error.message}", FAILED)

@@ -34,7 +34,7 @@ from proxy.units import UnixMs
 T = TypeVar("T")
 
 _MS_OF: Final = {"m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
-_COLUMNS: Final = ("id", "tenant", "name", "state", "created", "expires", "last used")
+_COLUMNS: Final = ("id", "tenant", "name", "state", "created", "expires", "last used", "tags")
 
 keys = typer.Typer(
     help="Make, list and revoke API keys. Needs the Redis and the pepper that the config names.",
@@ -61,6 +61,10 @@ def create(
             metavar="30d",
         ),
     ] = None,
+    tag: Annotated[
+        list[str] | None,
+        typer.Option(help="What policies know the key by (when.key_tag). Repeats."),
+    ] = None,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Make a key and print it, alone on its line, to standard output.
@@ -72,7 +76,9 @@ def create(
     loaded = load_or_fail(config)
     _refuse_unknown_tenant(loaded, tenant)
     expires_ms = None if expires_in is None else UnixMs(_unix_ms() + expires_in)
-    token, record = _with_store(loaded, lambda store: _create(store, tenant, name, expires_ms))
+    token, record = _with_store(
+        loaded, lambda store: _create(store, tenant, name, expires_ms, tag or ())
+    )
     ends = "never expires" if expires_ms is None else f"expires {_shown(expires_ms)}"
     typer.echo(f"Key {record.id} of tenant {tenant}, {ends}. It is shown only now:", err=True)
     typer.echo(token)
@@ -124,11 +130,11 @@ def revoke(
 
 
 async def _create(
-    store: KeyStore, tenant: str, name: str, expires_ms: UnixMs | None
+    store: KeyStore, tenant: str, name: str, expires_ms: UnixMs | None, tags: Iterable[str]
 ) -> tuple[str, KeyRecord]:
     for warning in await store.check():
         typer.echo(f"Warning: {warning}", err=True)
-    return await store.create(tenant, name, expires_ms)
+    return await store.create(tenant, name, expires_ms, tags)
 
 
 def _with_store(loaded: LoadedConfig, work: Callable[[KeyStore], Awaitable[T]]) -> T:
@@ -175,6 +181,7 @@ def _row(record: KeyRecord) -> tuple[str, ...]:
         _shown(record.created_ms),
         _shown(record.expires_ms),
         _shown(record.last_used_ms),
+        " ".join(record.tags),
     )
 
 

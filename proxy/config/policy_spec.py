@@ -71,6 +71,7 @@ class WhenSpec(Spec):
 
     tenant: Names | None = None
     tier: SetOf[Literal["free", "pro", "enterprise"]] | None = None
+    key_tag: Said | None = None
     route: Names | None = None
     endpoint: SetOf[Literal["chat", "completions", "embeddings"]] | None = None
     feature: Said | None = None

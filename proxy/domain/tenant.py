@@ -20,10 +20,11 @@ class Tenant:
 
 @value
 class Identity:
-    """What an API key says: the tenant's id and the key's own public id."""
+    """What an API key says: the tenant's id, the key's own public id, and its tags."""
 
     tenant_id: str
     key_id: str
+    tags: frozenset[str] = frozenset()
 
 
 @value

@@ -48,7 +48,7 @@ class Moment:
     """What else a decision depends on: when it is, and the request's id, which ends in twelve
     random hex digits. What is remembered of earlier requests: the provider that issued the tool
     calls which this one answers, the target whose answer to the very same one is kept, and by scope
-    how many premium calls its value has had.
+    how many premium calls its value has had. `key_tags`: those of the key that it comes with.
     """
 
     unix_s: int
@@ -56,6 +56,7 @@ class Moment:
     tool_origin: str | None = None
     kept_from: str | None = None
     premium_calls: Mapping[str, int] = field(default_factory=dict)
+    key_tags: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,7 @@ def dry_run(
         headers_for(snapshot.policies.headers, sent.headers),
         moment.tool_origin if heard.reading.answers_tools else None,
         moment.unix_s,
+        moment.key_tags,
     )
     policies, rules = snapshot.policies, snapshot.classing
     understood = asked(

@@ -54,6 +54,11 @@ class Entry:
     ending: Ending | None = None
     error: GatewayError | None = None
 
+    @property
+    def key_tags(self) -> frozenset[str]:
+        """The tags of the key that was shown."""
+        return self.identity.tags if self.identity is not None else frozenset()
+
     def let_go_of_body(self) -> None:
         """Past the commit point nothing is sent again; a long prompt's bytes are of no more use."""
         if self.request is None or self.opening is None or len(self.request.body) < HEAVY_BYTES:

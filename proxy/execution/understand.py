@@ -31,9 +31,14 @@ class Understanding:
         self._hash_key = hash_key
 
     async def of(
-        self, request: Request, tenant: Tenant, exchange: Exchange, snapshot: Snapshot
+        self,
+        request: Request,
+        tenant: Tenant,
+        exchange: Exchange,
+        snapshot: Snapshot,
+        key_tags: frozenset[str],
     ) -> Asked:
-        """What *request* says, is and needs.
+        """What *request* says, is and needs; it came with a key that has these tags.
 
         Raises:
             GatewayError: invalid_field, where the caller says of its request what is not known.
@@ -46,6 +51,7 @@ class Understanding:
             headers_for(snapshot.policies.headers, exchange.headers),
             self._origin_of(request, tenant, snapshot) if heard.reading.answers_tools else None,
             self._clock.unix_ms() // 1000,
+            key_tags,
         )
         return asked(heard, findings, setting, snapshot.classing, self._hash_key)
 

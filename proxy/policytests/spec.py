@@ -262,6 +262,7 @@ class TestSpec(Spec):
     headers: SentHeaders = Field(default_factory=dict)
     time: Moment | None = None
     draw: Draw = 0.5
+    key_tags: Annotated[tuple[Id, ...], Field(max_length=16)] = ()
     world: WorldSpec = WorldSpec()
     expect: ExpectSpec
 

@@ -75,6 +75,7 @@ def moment_of(test: TestSpec, time: str) -> Moment:
         tool_origin=test.world.tool_calls_from,
         kept_from=test.world.cached_answer_from,
         premium_calls=test.world.premium_calls,
+        key_tags=frozenset(test.key_tags),
     )
 
 

@@ -2,7 +2,7 @@
 
 | key | type | lifetime | written by | read by |
 |---|---|---|---|---|
-| `pm:{keys}:k:<id>` | hash: tenant, name, hash (hex), created_ms, expires_ms, revoked_ms | kept | store | lookups |
+| `pm:{keys}:k:<id>` | hash: tenant, name, hash (hex), tags (parted by spaces), created_ms, expires_ms, revoked_ms | kept | store | lookups |
 | `pm:{keys}:ids` | sorted set: key ids by created_ms | kept | store | store |
 | `pm:{keys}:ids:<tenant>` | the same, of one tenant | kept | store | store |
 | `pm:{keys}:changes` | stream, field `key`: the id of a key that changed | last CHANGES_KEPT | store | changes |

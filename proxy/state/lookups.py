@@ -15,6 +15,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import islice
 from typing import Final
 
@@ -26,6 +27,7 @@ from proxy.units import UnixMs
 
 MAX_WAITING: Final = 10_000
 _BATCH: Final = 1024
+_FIELDS: Final = ("tenant", "hash", "expires_ms", "revoked_ms", "tags")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +110,7 @@ class Lookups:
     async def _read_batch(self, key_ids: Sequence[str]) -> None:
         self._changed.clear()
         rows = await self._connection.call(
-            *(
-                ("HMGET", keys.record_of(key_id), "tenant", "hash", "expires_ms", "revoked_ms")
-                for key_id in key_ids
-            )
+            *(("HMGET", keys.record_of(key_id), *_FIELDS) for key_id in key_ids)
         )
         for key_id, row in zip(key_ids, rows, strict=True):
             if key_id not in self._changed:
@@ -121,16 +120,21 @@ class Lookups:
 
 
 def _stored_key(key_id: str, row: Sequence[str | None]) -> StoredKey | None:
-    tenant_id, digest, expires_ms, revoked_ms = row
+    tenant_id, digest, expires_ms, revoked_ms, tags = row
     if tenant_id is None or digest is None:
         return None
     try:
         return StoredKey(
-            # Many keys share a tenant; one copy of its name keeps the ring within its memory.
-            identity=Identity(tenant_id=sys.intern(tenant_id), key_id=key_id),
+            # Many keys share a tenant and tags; one copy of each keeps the ring within its memory.
+            identity=Identity(sys.intern(tenant_id), key_id, _tags_of(tags or "")),
             digest=bytes.fromhex(digest),
             expires_ms=None if expires_ms is None else UnixMs(int(expires_ms)),
             is_revoked=revoked_ms is not None,
         )
     except ValueError:
         return None  # garbled: no key, and no harm to those read in the same trip
+
+
+@lru_cache(maxsize=4096)
+def _tags_of(written: str) -> frozenset[str]:
+    return frozenset(written.split())

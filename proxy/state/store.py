@@ -6,7 +6,8 @@ they are hashed with, so that whoever comes with another one is told, and makes 
 accepts.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,6 +22,8 @@ from proxy.state.tokens import Pepper, make_token
 from proxy.units import UnixMs
 
 MAX_NAME_CHARS: Final = 100
+MAX_TAGS: Final = 16
+_TAG: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}")
 _LIST_BATCH: Final = 500
 _OTHER_PEPPER: Final = (
     "This pepper is not the one that this Redis is used with, so API keys made with either are "
@@ -35,7 +38,8 @@ _NOTICE: Final[Command] = ("XADD", keys.CHANGES, "MAXLEN", "~", keys.CHANGES_KEP
 
 @dataclass(frozen=True, slots=True)
 class KeyRecord:
-    """What is known of an API key. `last_used_ms` is coarse: replicas report every ten seconds.
+    """What is known of an API key. `tags` are what policies know it by (`when.key_tag`), in order.
+    `last_used_ms` is coarse: replicas report every ten seconds.
 
     None: it does not expire, was not revoked, was not used yet.
     """
@@ -47,6 +51,7 @@ class KeyRecord:
     expires_ms: UnixMs | None = None
     revoked_ms: UnixMs | None = None
     last_used_ms: UnixMs | None = None
+    tags: tuple[str, ...] = ()
 
 
 class KeyStore:
@@ -70,23 +75,29 @@ class KeyStore:
         return warnings
 
     async def create(
-        self, tenant_id: str, name: str, expires_ms: UnixMs | None = None
+        self,
+        tenant_id: str,
+        name: str,
+        expires_ms: UnixMs | None = None,
+        tags: Iterable[str] = (),
     ) -> tuple[str, KeyRecord]:
         """Make a key; its token, which is kept nowhere and so is shown now or never.
 
         Whether the tenant exists is the caller's to know.
 
         Raises:
-            ValueError: the name is too long or not printable, or the expiry lies in the past.
+            ValueError: the name is too long or not printable, a tag is not one, or the expiry
+                lies in the past.
             StateMisconfiguredError: the keys of this Redis are hashed with another pepper.
         """
         now_ms = self._unix_ms()
         _check_name(name)
+        named = _checked_tags(tags)
         if expires_ms is not None and expires_ms <= now_ms:
             raise ValueError("The key would have expired already.")
         await check_pepper(self._connection, self._pepper)
         key_id, token = make_token()
-        record = KeyRecord(key_id, tenant_id, name, now_ms, expires_ms)
+        record = KeyRecord(key_id, tenant_id, name, now_ms, expires_ms, tags=named)
         await self._connection.call(
             ("HSET", keys.record_of(key_id), *_fields(record, self._pepper.digest_of(token))),
             ("ZADD", keys.IDS, now_ms, key_id),
@@ -150,9 +161,21 @@ def _check_name(name: str) -> None:
         raise ValueError(f"A key's name is 1 to {MAX_NAME_CHARS} printable characters.")
 
 
+def _checked_tags(tags: Iterable[str]) -> tuple[str, ...]:
+    named = tuple(sorted(set(tags)))
+    if len(named) > MAX_TAGS or not all(map(_TAG.fullmatch, named)):
+        raise ValueError(
+            f"A key has at most {MAX_TAGS} tags, each of 1 to 64 letters, digits and . _ : / - "
+            "that begin with a letter or digit."
+        )
+    return named
+
+
 def _fields(record: KeyRecord, digest: bytes) -> Iterator[str | int]:
     yield from ("tenant", record.tenant_id, "name", record.name, "hash", digest.hex())
     yield from ("created_ms", record.created_ms)
+    if record.tags:
+        yield from ("tags", " ".join(record.tags))
     if record.expires_ms is not None:
         yield from ("expires_ms", record.expires_ms)
 
@@ -166,6 +189,7 @@ def _record_of(key_id: str, fields: Mapping[str, str], last_used: str | float | 
         expires_ms=_time_or_none(fields.get("expires_ms")),
         revoked_ms=_time_or_none(fields.get("revoked_ms")),
         last_used_ms=_time_or_none(last_used),
+        tags=tuple(fields.get("tags", "").split()),
     )
 
 

@@ -82,6 +82,9 @@ CONFIG = """
       - id: one-thought-a-ticket
         when: {{route: thinking, scope: {{ticket: true}}}}
         premium_cap: {{scope: ticket, calls: 1}}
+      - id: machines-are-cheap
+        when: {{key_tag: [ci, batch]}}
+        forbid: {{target: first/small}}
       - id: quiet
         when: {{feature: quiet}}
         log: none
@@ -360,6 +363,16 @@ async def test_tool_loop_stays_with_its_provider(gateway: GatewayUnderTest) -> N
         second = await it.ask(a_post(gateway, a_chat(messages=messages, tools=tools)))
     assert second.header("x-pointsman-target") == "second/medium"
     assert (await gateway.lines.requests(2))[1]["decision"]["rules"] == ["builtin/tool-loop-stays"]
+
+
+async def test_rule_knows_a_key_by_its_tag(gateway: GatewayUnderTest) -> None:
+    """The same tenant's other keys are not meant."""
+    token, _ = await gateway.store.create("acme", "pipeline", tags=["ci", "nightly"])
+    tagged = await asked(replace(gateway, token=token))
+    plain = await asked(gateway)
+
+    assert tagged.header("x-pointsman-target") == "second/medium"
+    assert plain.header("x-pointsman-target") == "first/small"
 
 
 async def test_log_none_leaves_no_line(gateway: GatewayUnderTest) -> None:

@@ -66,6 +66,25 @@ def test_key_is_listed_then_revoked(run: Run) -> None:
     assert f"{key_id}\tacme\tci\trevoked\t" in run("list").stdout
 
 
+def test_tags_are_kept_in_order_and_shown(run: Run) -> None:
+    """Each once, whatever the order that they were given in."""
+    run("create", "--tenant", "acme", "--name", "ci", "--tag", "b", "--tag", "a", "--tag", "b")
+
+    (row,) = json.loads(run("list", "--json").stdout)
+    assert row["tags"] == ["a", "b"]
+    assert run("list").stdout.endswith("\tnever\ta b\n")
+
+
+@pytest.mark.parametrize("tag", ["", "a b", "é", "-x", "x" * 65])
+def test_what_is_no_tag_makes_no_key(run: Run, tag: str) -> None:
+    """Tags are parted by spaces where they are kept, and named in rules."""
+    result = run("create", "--tenant", "acme", "--name", "ci", "--tag", tag)
+
+    assert result.exit_code == 1
+    assert "at most 16 tags" in result.stderr
+    assert json.loads(run("list", "--json").stdout) == []
+
+
 def test_list_for_machines_holds_every_field_and_no_hash(run: Run) -> None:
     """JSON has the record as it is, in numbers, and nothing that a key could be checked with."""
     run("create", "--tenant", "acme", "--name", "ci", "--expires-in", "12h")
@@ -76,7 +95,7 @@ def test_list_for_machines_holds_every_field_and_no_hash(run: Run) -> None:
     assert record["expires_ms"] - record["created_ms"] == pytest.approx(12 * 3_600_000, abs=2000)
     assert record["state"] == "active"
     assert set(record) == {
-        *("id", "tenant_id", "name", "state"),
+        *("id", "tenant_id", "name", "state", "tags"),
         *("created_ms", "expires_ms", "revoked_ms", "last_used_ms"),
     }
 

@@ -63,6 +63,7 @@ def condition_of(when: str) -> Condition:
         ("{}", ALWAYS),
         ("{tenant: demo}", words(Word.TENANT, "demo")),
         ("{tier: [pro, free]}", words(Word.TIER, "pro", "free")),
+        ("{key_tag: ci}", Has(Group.KEY_TAG, frozenset({"ci"}))),
         ("{route: auto}", words(Word.ROUTE, "auto")),
         ("{endpoint: chat}", words(Word.ENDPOINT, "chat/completions")),
         ("{feature: true}", Is(Word.FEATURE, None)),

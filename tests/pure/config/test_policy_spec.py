@@ -17,6 +17,7 @@ BAD = [
     ("{feature: []}", "when.feature", "must be text, a list of texts, true"),
     ("{feature: [1]}", "when.feature", "must be text, a list of texts, true"),
     ("{feature: ' x'}", "when.feature", "must be 1 to 1024 characters on one line"),
+    ("{key_tag: 1}", "when.key_tag", "must be text, a list of texts, true"),
     ("{language: english}", "when.language", "must be an ISO 639-1 code such as en"),
     ("{stream: 'yes'}", "when.stream", "must be true or false"),
     ("{scope: {}}", "when.scope", "needs at least 1"),
