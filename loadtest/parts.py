@@ -146,7 +146,9 @@ class Passage:
         """What is kept of the request for its decision."""
         understanding = Understanding(ToolCallOrigins(), SystemClock(), _HASH_KEY)
         client = Client(self.authorization, self.body)
-        asked = understanding.of(self.request, self.tenant, _as_any(client), self.snapshot)
+        asked = understanding.of(
+            self.request, self.tenant, _as_any(client), self.snapshot, frozenset()
+        )
         try:
             asked.send(None)
         except StopIteration as understood:
@@ -219,7 +221,7 @@ def measures(path: Passage, outside: Outside) -> dict[str, Measure]:
         "parse": partial(timed, lambda: parse(Endpoint.CHAT, path.body, path.caps)),
         "classify, up to facts": partial(
             timed_waiting,
-            lambda: understanding.of(path.request, path.tenant, client, path.snapshot),
+            lambda: understanding.of(path.request, path.tenant, client, path.snapshot, frozenset()),
         ),
         "decide": partial(timed, lambda: decide(facts, path.snapshot)),
         "rewrite (splice)": partial(timed, lambda: rewrite(path.request, path.target)),
