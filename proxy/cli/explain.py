@@ -7,23 +7,26 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 
 from proxy.cli.exits import DEFAULT_CONFIG, FAILED, USAGE, ConfigOption, fail
 from proxy.cli.serve import load_or_fail
-from proxy.domain.decision import Decision
 from proxy.domain.snapshot import Snapshot
 from proxy.domain.tenant import Tenant
 from proxy.errors import GatewayError
 from proxy.execution.dry_run import CAPS, DryRun, Moment, Sent, dry_run
-from proxy.routing.explain import EVERY_RULE, Counterfactual, counterfactual_to, explained, lines_of
-from proxy.units import NANOUSD_PER_USD
+from proxy.routing.explain import (
+    compliance,
+    compliance_lines,
+    counterfactual,
+    explained,
+    lines_of,
+)
 from proxy.wire.question import routing_question
 
 STANDARD_INPUT: Final = "-"
-_TITLES: Final = ("without", "selected", "USD", "saves USD", "opens")
 
 
 def explain(  # noqa: PLR0913, PLR0917 - typer makes an option of each
@@ -47,7 +50,7 @@ def explain(  # noqa: PLR0913, PLR0917 - typer makes an option of each
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the JSON of POST /v1/route.")
     ] = False,
-    compliance: Annotated[
+    without_rules: Annotated[
         bool,
         typer.Option(
             "--counterfactual", help="Also what each hard rule costs: what would be without it."
@@ -72,11 +75,12 @@ def explain(  # noqa: PLR0913, PLR0917 - typer makes an option of each
         )
     except GatewayError as error:
         fail(f"{error.status} {error.code}: {error.message}", FAILED)
-    others = counterfactual_to(run.decision, run.facts, snapshot) if compliance else ()
-    if as_json:
-        typer.echo(json.dumps(_as_json(run, others, asked=compliance), indent=2))
-    else:
-        typer.echo("\n".join(_lines(run.decision, others, asked=compliance)))
+    told, lines = explained(run.decision), lines_of(run.decision)
+    if without_rules:
+        others = counterfactual(run.decision, run.facts, snapshot)
+        told |= {"counterfactual": compliance(others)}
+        lines += ["", *compliance_lines(others)]
+    typer.echo(json.dumps(told, indent=2) if as_json else "\n".join(lines))
     _end(run)
 
 
@@ -116,55 +120,3 @@ def _tenant(wanted: str | None, snapshot: Snapshot) -> Tenant:
     if wanted not in snapshot.tenants:
         fail(f"The config has no tenant '{wanted}'; it has {known}.", USAGE)
     return snapshot.tenants[wanted]
-
-
-def _as_json(run: DryRun, others: tuple[Counterfactual, ...], *, asked: bool) -> dict[str, Any]:
-    told = explained(run.decision)
-    if not asked:
-        return told
-    return told | {
-        "counterfactual": [
-            {
-                "rule": other.rule,
-                "selected": other.selected,
-                "cost_usd": _usd(other.cost_nanousd),
-                "saved_usd": _usd(other.saved_nanousd),
-                "opened": list(other.opened),
-            }
-            for other in others
-        ]
-    }
-
-
-def _usd(nanousd: int | None) -> float | None:
-    return None if nanousd is None else nanousd / NANOUSD_PER_USD
-
-
-def _lines(decision: Decision, others: tuple[Counterfactual, ...], *, asked: bool) -> list[str]:
-    # A table without rows has no width.
-    lines = lines_of(decision)
-    if not asked:
-        return lines
-    if not others:
-        return [*lines, "", "No hard rule applied."]
-    rows = [_TITLES, *(_row(other) for other in others)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        *lines,
-        "",
-        *(
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in rows
-        ),
-    ]
-
-
-def _row(other: Counterfactual) -> tuple[str, ...]:
-    cost, saved = _usd(other.cost_nanousd), _usd(other.saved_nanousd)
-    return (
-        "every hard rule" if other.rule == EVERY_RULE else other.rule,
-        other.selected or "nobody",
-        "-" if cost is None else f"{cost:.6f}",
-        "-" if saved is None else f"{saved:+.6f}",
-        ", ".join(other.opened) or "-",
-    )

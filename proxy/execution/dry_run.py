@@ -5,7 +5,7 @@ be called: for `pointsman explain`, for tests of policies, for whoever wants to 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from proxy.domain.catalog import Endpoint
@@ -18,18 +18,17 @@ from proxy.domain.snapshot import Snapshot
 from proxy.domain.tenant import Tenant
 from proxy.errors import GatewayError
 from proxy.execution.grant import grant
-from proxy.execution.plan import NONCE_CHARS, Asked, within_caps
+from proxy.execution.ladder import Lesser, stepped_down
+from proxy.execution.plan import Asked, must_redact, redacted, within_caps
 from proxy.execution.scan import SLICE_BYTES
 from proxy.execution.understand import asked, hear
+from proxy.ports import KeptAnswer
 from proxy.routing.bids import cap_of
 from proxy.routing.decide import decide
-from proxy.routing.degrade import FromCache, Proceed, Refuse, Say, Shorten, step_down
 from proxy.routing.facts import Setting, headers_for
 from proxy.routing.scan import Scan
 from proxy.wire.limits import Caps
 from proxy.wire.parse import parse
-from proxy.wire.redact import redact
-from proxy.wire.shrink import shortened
 
 CAPS: Final = Caps()
 
@@ -113,10 +112,17 @@ def dry_run(
         heard, _scanned(Scan(heard.reading, rules)), setting, rules, policies.scope_key
     )
     decided = _within_caps(decide(understood.facts, snapshot), understood.facts, moment)
-    run = DryRun(understood, decided, decided)
-    if not decided.ranking:
-        run = _stepped_down(run, snapshot, moment.kept_from)
-    return _if_redactable(run, rules)
+    lesser = Lesser(decided, request)
+    try:
+        if not decided.ranking:
+            kept = KeptAnswer(moment.kept_from, b"") if moment.kept_from else None
+            facts = understood.facts
+            lesser = stepped_down(decided, facts, request, snapshot, caps, lambda: kept)
+        _check_redactable(understood, lesser, rules)
+    except GatewayError as error:
+        return DryRun(understood, decided, lesser.decision, refusal=error)
+    from_cache = lesser.kept.target_id if lesser.kept is not None else None
+    return DryRun(understood, decided, lesser.decision, None, lesser.message, from_cache)
 
 
 def _within_caps(decision: Decision, facts: Facts, moment: Moment) -> Decision:
@@ -133,40 +139,9 @@ def _scanned(scan: Scan) -> Findings:
     return scan.findings()
 
 
-def _stepped_down(run: DryRun, snapshot: Snapshot, kept_from: str | None) -> DryRun:
-    """What `execution/plan` would come to."""
-    request, rung = run.asked.request, 0
-    while True:
-        match step_down(run.decided, run.facts, snapshot, rung):
-            case Refuse(error):
-                return replace(run, refusal=error)
-            case Proceed(lesser):
-                return replace(run, decision=lesser)
-            case Say(message, degradation):
-                lesser = run.decided._replace(degradation=degradation)
-                return replace(run, decision=lesser, message=message)
-            case Shorten(lesser, max_prompt_bytes, rung):
-                body = shortened(request, max_prompt_bytes)
-                if body is not None:
-                    return replace(run, decision=lesser)
-            case FromCache(targets, degradation, rung):
-                if kept_from in targets and not request.stream:
-                    lesser = run.decided._replace(degradation=degradation)
-                    return replace(run, decision=lesser, from_cache=kept_from)
-
-
-def _if_redactable(run: DryRun, rules: ClassifyRules) -> DryRun:
-    """What was not read, or cannot be cut, may hold what must not leave."""
-    kinds = run.decision.ruling.redact
-    if not kinds or run.refusal or run.message is not None or run.from_cache is not None:
-        return run
-    reading, findings = run.asked.reading, run.asked.findings
-    if reading.unread or not findings.complete:
-        return replace(run, refusal=GatewayError("not_redactable", limit=rules.max_scanned_bytes))
-    if not kinds.isdisjoint(findings.kinds):
-        found = _scanned(Scan(reading, rules, every=True)).spans
-        try:
-            redact(run.asked.request, reading, found, kinds, run.asked.request_id[-NONCE_CHARS:])
-        except GatewayError as error:
-            return replace(run, refusal=error)
-    return run
+def _check_redactable(asked: Asked, lesser: Lesser, rules: ClassifyRules) -> None:
+    kinds = lesser.decision.ruling.redact
+    if lesser.message is not None or lesser.kept is not None or not kinds:
+        return
+    if must_redact(asked, kinds, rules):
+        redacted(lesser.request, asked, _scanned(Scan(asked.reading, rules, every=True)), kinds)

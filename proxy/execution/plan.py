@@ -19,16 +19,15 @@ from proxy.domain.request import Request
 from proxy.domain.rules import Attribute, Demand, Match
 from proxy.domain.snapshot import Snapshot
 from proxy.errors import GatewayError
+from proxy.execution.ladder import Lesser, stepped_down
 from proxy.execution.scan import scanned
 from proxy.ports import AnswerCache, CallCaps
 from proxy.routing.bids import bids_of, cap_of
-from proxy.routing.degrade import FromCache, Proceed, Refuse, Say, Shorten, step_down
 from proxy.wire.clamp import clamped
 from proxy.wire.limits import Caps
 from proxy.wire.message import message_answer
 from proxy.wire.parse import parse
 from proxy.wire.redact import count_of, redact
-from proxy.wire.shrink import shortened
 
 NONCE_CHARS = 8
 
@@ -77,10 +76,15 @@ class Planner:
             GatewayError: a rule refuses it, or nothing that may answer is left.
         """
         decision = self._capped(decision, asked.facts)
-        if decision.ranking:
-            plan = Plan(decision, asked.request)
-        else:
-            plan = self._stepped_down(asked, decision, snapshot)
+        plan = Plan(decision, asked.request)
+        if not decision.ranking:
+            lesser = self._stepped_down(asked, decision, snapshot)
+            plan = Plan(lesser.decision, lesser.request)
+            if lesser.message is not None:
+                said = (lesser.message, asked.request_id, asked.facts.unix_s)
+                plan.ready = message_answer(lesser.request, *said)
+            elif lesser.kept is not None:
+                plan.ready, plan.kept_from = lesser.kept.body, lesser.kept.target_id
         if plan.ready is not None:
             return plan
         if plan.decision.ruling.caching_allowed and not asked.request.stream:
@@ -114,26 +118,15 @@ class Planner:
         request = asked.request
         return self._cache.key_of(asked.facts.tenant_id, request.endpoint, request.body)
 
-    def _stepped_down(self, asked: Asked, decision: Decision, snapshot: Snapshot) -> Plan:
-        request, rung = asked.request, 0
-        while True:
-            match step_down(decision, asked.facts, snapshot, rung):
-                case Refuse(error):
-                    raise error
-                case Proceed(lesser):
-                    return Plan(lesser, request)
-                case Say(message, degradation):
-                    said = message_answer(request, message, asked.request_id, asked.facts.unix_s)
-                    return Plan(decision._replace(degradation=degradation), request, said)
-                case Shorten(lesser, max_prompt_bytes, rung):
-                    body = shortened(request, max_prompt_bytes)
-                    if body is not None:
-                        return Plan(lesser, parse(request.endpoint, body, self._caps))
-                case FromCache(targets, degradation, rung):
-                    kept = None if request.stream else self._cache.find(self._key_of(asked))
-                    if kept is not None and kept.target_id in targets:
-                        told = decision._replace(degradation=degradation)
-                        return Plan(told, request, kept.body, kept.target_id)
+    def _stepped_down(self, asked: Asked, decision: Decision, snapshot: Snapshot) -> Lesser:
+        return stepped_down(
+            decision,
+            asked.facts,
+            asked.request,
+            snapshot,
+            self._caps,
+            lambda: self._cache.find(self._key_of(asked)),
+        )
 
     async def _prepare(self, plan: Plan, asked: Asked, rules: ClassifyRules) -> None:
         """Make the request of *plan* what is sent."""
@@ -148,16 +141,33 @@ class Planner:
     async def _redact(
         self, plan: Plan, kinds: frozenset[Kind], asked: Asked, rules: ClassifyRules
     ) -> None:
-        if asked.reading.unread or not asked.findings.complete:
-            # What was not read may hold what must not leave.
-            raise GatewayError("not_redactable", limit=rules.max_scanned_bytes)
-        if kinds.isdisjoint(asked.findings.kinds):
+        if not must_redact(asked, kinds, rules):
             return
         every = await scanned(asked.reading, rules, every=True)
-        nonce = asked.request_id[-NONCE_CHARS:]
-        body = redact(plan.request, asked.reading, every.spans, kinds, nonce)
+        body = redacted(plan.request, asked, every, kinds)
         plan.request = parse(plan.request.endpoint, body, self._caps)
         plan.redacted = count_of(asked.reading, every.spans, kinds)
+
+
+def must_redact(asked: Asked, kinds: frozenset[Kind], rules: ClassifyRules) -> bool:
+    """Whether anything of *kinds* is in what is sent, as far as that can be known.
+
+    Raises:
+        GatewayError: not_redactable; what was not read may hold what must not leave.
+    """
+    if asked.reading.unread or not asked.findings.complete:
+        raise GatewayError("not_redactable", limit=rules.max_scanned_bytes)
+    return not kinds.isdisjoint(asked.findings.kinds)
+
+
+def redacted(request: Request, asked: Asked, every: Findings, kinds: frozenset[Kind]) -> bytes:
+    """The body of *request* without what is of *kinds* among *every* finding in it.
+
+    Raises:
+        GatewayError: not_redactable, where something cannot be cut out.
+    """
+    nonce = asked.request_id[-NONCE_CHARS:]
+    return redact(request, asked.reading, every.spans, kinds, nonce)
 
 
 def within_caps(decision: Decision, facts: Facts, allows: Callable[[str, int], bool]) -> Decision:

@@ -14,7 +14,7 @@ from proxy.domain.facts import Facts
 from proxy.domain.labels import Label, Labels
 from proxy.domain.rules import LogLevel, Ruling
 from proxy.domain.snapshot import Snapshot
-from proxy.routing.decide import choose, decide
+from proxy.routing.decide import choose
 from proxy.units import NANOUSD_PER_USD, NanoUsd
 
 SCHEMA_VERSION: Final = 1
@@ -112,7 +112,7 @@ def _labels(labels: Labels) -> dict[str, Any]:
     }
 
 
-def _usd(cost: NanoUsd | None) -> float | None:
+def _usd(cost: int | None) -> float | None:
     return None if cost is None else cost / NANOUSD_PER_USD
 
 
@@ -205,34 +205,45 @@ class Counterfactual(NamedTuple):
     opened: tuple[str, ...]
 
 
+def compliance(found: Sequence[Counterfactual]) -> list[dict[str, Any]]:
+    """*found* for machines."""
+    return [
+        {
+            "rule": each.rule,
+            "selected": each.selected,
+            "cost_usd": _usd(each.cost_nanousd),
+            "saved_usd": _usd(each.saved_nanousd),
+            "opened": list(each.opened),
+        }
+        for each in found
+    ]
+
+
 def compliance_lines(found: Sequence[Counterfactual]) -> list[str]:
     """*found* as a table for people."""
     if not found:
         return ["No hard rule applied."]
-    titles = ("without rule", "would choose", "USD", "saves USD", "opens")
+    titles = ("without", "selected", "USD", "saves USD", "opens")
     return _columns([titles, *(_compliance_row(each) for each in found)])
 
 
 def _compliance_row(found: Counterfactual) -> tuple[str, ...]:
-    cost, saved = _usd(found.cost_nanousd), found.saved_nanousd
+    cost, saved = _usd(found.cost_nanousd), _usd(found.saved_nanousd)
     return (
-        found.rule,
+        "every hard rule" if found.rule == EVERY_RULE else found.rule,
         found.selected or "nobody",
         "-" if cost is None else f"{cost:.6f}",
-        "-" if saved is None else f"{saved / NANOUSD_PER_USD:+.6f}",
+        "-" if saved is None else f"{saved:+.6f}",
         ", ".join(found.opened) or "-",
     )
 
 
-def counterfactual(facts: Facts, snapshot: Snapshot) -> tuple[Counterfactual, ...]:
-    """The cost of compliance: one entry for each hard rule that applied, one for all of them."""
-    return counterfactual_to(decide(facts, snapshot), facts, snapshot)
-
-
-def counterfactual_to(
+def counterfactual(
     decision: Decision, facts: Facts, snapshot: Snapshot
 ) -> tuple[Counterfactual, ...]:
-    """The same for a *decision* that was made already."""
+    """The cost of compliance to *decision*: one entry for each hard rule that applied, one for all
+    of them.
+    """
     hard = _hard_rules(decision.ruling)
     found: list[Counterfactual] = []
     for rules in [*({rule} for rule in hard), *([set(hard)] if hard else [])]:

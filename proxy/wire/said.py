@@ -16,7 +16,6 @@ from proxy.domain.said import SAID_NOTHING, Said
 from proxy.errors import GatewayError
 from proxy.wire.fields import invalid, unknown_field
 
-HEADER_PREFIX: Final = "x-pointsman-"
 MAX_LATENCY_MS: Final = 3_600_000
 MAX_WORD_CHARS: Final = 64
 MAX_VALUE_CHARS: Final = 200

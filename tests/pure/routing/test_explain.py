@@ -27,7 +27,6 @@ from proxy.routing.explain import (
     Counterfactual,
     compliance_lines,
     counterfactual,
-    counterfactual_to,
     explained,
     lines_of,
 )
@@ -232,7 +231,7 @@ def told_without(
     route, facts = a_route(*targets), some_facts(**fields)
     snapshot = a_snapshot(route, standings=standings or {})
     decision = choose(route, ruling, facts, snapshot)
-    found = counterfactual_to(decision, facts, snapshot)
+    found = counterfactual(decision, facts, snapshot)
     return decision, {each.rule: each for each in found}
 
 
@@ -300,7 +299,10 @@ def test_rule_that_costs_nothing_is_told_as_such() -> None:
 
 def test_without_hard_rules_there_is_nothing_to_tell() -> None:
     """Soft ones are no matter of compliance."""
-    assert counterfactual(some_facts(), a_snapshot(a_route(US))) == ()
+    snapshot = a_snapshot(a_route(US))
+    facts = some_facts()
+
+    assert counterfactual(decide(facts, snapshot), facts, snapshot) == ()
     assert compliance_lines(()) == ["No hard rule applied."]
 
 
@@ -312,9 +314,9 @@ def test_cost_of_compliance_is_a_table() -> None:
     )
 
     assert compliance_lines(found) == [
-        "without rule  would choose  USD       saves USD  opens",
-        "eu-data       us/m          0.000349  +0.003141  us/m, ca/m",
-        "*             nobody        -         -          -",
+        "without          selected  USD       saves USD  opens",
+        "eu-data          us/m      0.000349  +0.003141  us/m, ca/m",
+        "every hard rule  nobody    -         -          -",
     ]
 
 
@@ -329,7 +331,7 @@ def test_leaving_rules_out_opens_and_never_closes(
     """
     decision = choose(world.routes["auto"], ruling, facts, world)
 
-    for each in counterfactual_to(decision, facts, world):
+    for each in counterfactual(decision, facts, world):
         if decision.ranking and not decision.ranking[0].throttled:
             assert each.selected is not None
         assert not {candidate.target.id for candidate in decision.ranking} & set(each.opened)
