@@ -188,11 +188,6 @@ class Board:
         self._touched.clear()
         return dict(self._histories)
 
-    def breakers(self) -> Mapping[str, Breaker]:
-        """Every target's breaker, for metrics."""
-        now = self._now()
-        return {target_id: seen.breaker.seen_at(now) for target_id, seen in self._seen.items()}
-
     def _remember(self, answer: Answered) -> None:
         key = (answer.route_id, answer.workload)
         answers = self._answers.get(key)

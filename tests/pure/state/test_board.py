@@ -74,22 +74,22 @@ def test_breaker_opens_and_closes_by_attempts(board: Board, clock: FakeClock) ->
     """Failures in a row open it at once; a probe that answers closes it."""
     for _ in range(FAILURES_IN_ROW):
         board.attempt_ended("a/m", FailureKind.CONNECT, None)
-    assert board.breakers() == {"a/m": Breaker.OPEN}
+    assert board.standings()["a/m"].breaker is Breaker.OPEN
     clock.at += OPEN_S
     assert board.standings()["a/m"].breaker is Breaker.HALF_OPEN
     board.attempt_ended("a/m", None, 10.0)
-    assert board.breakers() == {"a/m": Breaker.CLOSED}
+    assert board.standings()["a/m"].breaker is Breaker.CLOSED
 
 
 def test_minute_starts_anew_when_a_breaker_closes(board: Board, clock: FakeClock) -> None:
     """A minute full of limits opened it; after a good probe one more limit does not."""
     for _ in range(LEAST_SAMPLES):
         board.attempt_ended("a/m", FailureKind.RATE_LIMITED, None)
-    assert board.breakers() == {"a/m": Breaker.OPEN}
+    assert board.standings()["a/m"].breaker is Breaker.OPEN
     clock.at += OPEN_S
     board.attempt_ended("a/m", None, 10.0)
     board.attempt_ended("a/m", FailureKind.RATE_LIMITED, None)
-    assert board.breakers() == {"a/m": Breaker.CLOSED}
+    assert board.standings()["a/m"].breaker is Breaker.CLOSED
     assert board.standings()["a/m"].samples == 2
 
 
@@ -106,9 +106,9 @@ def test_probe_that_breaks_forgives_nothing(
     for _ in range(FAILURES_IN_ROW):
         board.attempt_ended("a/m", FailureKind.CONNECT, None)
     clock.at += wait_s - 1
-    assert board.breakers() == {"a/m": Breaker.OPEN}
+    assert board.standings()["a/m"].breaker is Breaker.OPEN
     clock.at += 1
-    assert board.breakers() == {"a/m": Breaker.HALF_OPEN}
+    assert board.standings()["a/m"].breaker is Breaker.HALF_OPEN
 
 
 def test_answer_that_broke_off_is_a_failure(board: Board) -> None:
