@@ -50,6 +50,7 @@ class Outcome:
 def main(arguments: list[str] | None = None) -> int:
     """Run the benchmark; returns the exit code."""
     options = _options(arguments)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
     signal.signal(signal.SIGTERM, _leave)
     _allow_many_sockets()
     plan = QUICK if options.quick else Plan()
@@ -172,9 +173,13 @@ def _allow_many_sockets() -> None:
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
-    # As an exception, so that what was started is ended on the way out.
-    raise SystemExit(128 + number)
+    # As Ctrl-C, which a running loop ends by, and all that was started with it; what is raised in
+    # a callback uvloop only logs.
+    signal.raise_signal(signal.SIGINT)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)

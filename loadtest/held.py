@@ -58,12 +58,13 @@ class _Counts:
         return self.known[key]
 
     def holds(self, target: Target, count: int) -> bool:
-        for _ in range(_TRIES):
+        for attempt in range(_TRIES):
+            if attempt:
+                _ = self.again(target, count)
             carried = self.at(target, count)
             added_ms = carried.gap_ms - self.at(self.base, count).gap_ms
             if carried.errors == 0 and added_ms <= ADDED_GAP_MS:
                 return True
-            _ = self.again(target, count)
         return False
 
     def again(self, target: Target, count: int) -> Carried:

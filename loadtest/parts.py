@@ -144,7 +144,7 @@ class Passage:
 
     def facts(self) -> Facts:
         """What is kept of the request for its decision."""
-        understanding = Understanding(ToolCallOrigins(), SystemClock(), _HASH_KEY)
+        understanding = Understanding(ToolCallOrigins(), SystemClock())
         client = Client(self.authorization, self.body)
         asked = understanding.of(
             self.request, self.tenant, _as_any(client), self.snapshot, frozenset()
@@ -202,7 +202,7 @@ def measures(path: Passage, outside: Outside) -> dict[str, Measure]:
             await redis.run(_ADMIT, _KEYS, _ARGUMENTS)
 
     pipeline = _pipeline(path, keyring, recorder, metrics)
-    understanding = Understanding(ToolCallOrigins(), SystemClock(), _HASH_KEY)
+    understanding = Understanding(ToolCallOrigins(), SystemClock())
     client = _as_any(Client(path.authorization, path.body))
     facts = path.facts()
 
@@ -265,7 +265,7 @@ def _pipeline(path: Passage, keyring: KeyRing, recorder: LogRecorder, metrics: M
         snapshots=SnapshotHolder(path.snapshot, board, _HASH_KEY),
         books=Books(recorder, metrics, clock, Lessons(board, calls, answers, call_caps).learn),
         steps=Steps(
-            Understanding(calls, clock, _HASH_KEY),
+            Understanding(calls, clock),
             Planner(answers, call_caps, path.caps),
             Executor(_as_any(providers), board, clock, Deadlines()),
         ),

@@ -4,13 +4,12 @@ I/O: gateways with 1, 2 and 4 workers, on all cores; the load shares them. What 
 the spread, by the connections that each process holds and the CPU that each has used.
 """
 
-import os
 import threading
 from dataclasses import dataclass
 from typing import Final
 
 from loadtest.gateway import a_state, made_ready, served
-from loadtest.measure import cpu_s_of, tree_of
+from loadtest.measure import cpu_s_of, on_core, tree_of
 from loadtest.plain import Load, run_plain
 from loadtest.rounds import Plan
 from loadtest.sheet import Found, Sheet
@@ -74,13 +73,11 @@ def _spread(stage: Stage, plan: Plan, count: int, cores: frozenset[int]) -> Spre
     name = f"{count} workers"
     with a_state(stage.grounds) as state:
         ready = made_ready(stage, state, name=name, workers=count)
-        with served(stage.grounds, ready, name=name, cores=sorted(cores)) as target:
-            before = os.sched_getaffinity(0)
-            os.sched_setaffinity(0, cores)
-            try:
-                return _loaded(target, plan, count)
-            finally:
-                os.sched_setaffinity(0, before)
+        with (
+            served(stage.grounds, ready, name=name, cores=sorted(cores)) as target,
+            on_core(*cores),
+        ):
+            return _loaded(target, plan, count)
 
 
 def _loaded(target: Target, plan: Plan, count: int) -> Spread:
