@@ -152,7 +152,6 @@ async def gateway_parts(
         if tls is not None:
             _ = supervisor.start("tls files", tls.watch(_report_tls))
         board = Board(clock.now)
-        hash_key = secrets.pepper.derived("scopes")
         snapshots = _start_snapshots(running, config, secrets, supervisor, metrics, board)
         answers, tool_calls, call_caps = Answers(clock.now), ToolCallOrigins(), CallCaps()
         recorder = LogRecorder(lines, console=log.for_people)
@@ -164,7 +163,7 @@ async def gateway_parts(
             snapshots=snapshots,
             books=Books(recorder, metrics, clock, learn, log_failure),
             steps=Steps(
-                Understanding(tool_calls, clock, hash_key),
+                Understanding(tool_calls, clock),
                 Planner(answers, call_caps, caps),
                 Executor(providers, board, clock, Deadlines()),
             ),

@@ -1,6 +1,7 @@
 """The request path, top to bottom. Read this first: every line of `answer` is one module.
 
-docs/request-path.md walks the same steps, under the same numbers; 5 (admit) does nothing yet.
+docs/request-path.md walks the same steps, under the same numbers; 5 (admit) is so far the caps on
+premium calls, which execution/plan counts.
 """
 
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from proxy.errors import GatewayError
 from proxy.execution.executor import Executor
 from proxy.execution.grant import grant
 from proxy.execution.opening import Opening
-from proxy.execution.plan import Plan, Planner
+from proxy.execution.plan import Planner
 from proxy.execution.relay import relay
 from proxy.execution.settle import Books, Entry
 from proxy.execution.understand import Understanding
@@ -79,15 +80,21 @@ class Pipeline:
                 request, tenant, exchange, snapshot, entry.key_tags
             )
             entry.facts = asked.facts
-            entry.decision = decide(asked.facts, snapshot)  # 4 routing/decide
+            decision = decide(asked.facts, snapshot)  # 4 routing/decide
+            entry.decision = self._planner.capped(decision, asked.facts, snapshot)
             plan = await self._planner.plan(asked, entry.decision, snapshot)  # 4 execution/plan
             entry.decision, entry.request = plan.decision, plan.request
             entry.keep_as, entry.held, entry.redacted = plan.keep_as, plan.held, plan.redacted
             if plan.ready is not None:
-                _tell(plan, plan.ready, exchange, entry)
+                _tell(exchange, plan.ready, stream=plan.request.stream, headers=told(entry))
                 return
             entry.opening = await self._open(plan.request, exchange, entry)  # 6 execution/executor
-            del request, asked, plan  # nothing is sent again: a stream need not keep its prompt
+            del (
+                request,
+                asked,
+                decision,
+                plan,
+            )  # nothing is sent again: a stream need not keep its prompt
             entry.let_go_of_body()
             entry.ending = await relay(entry.opening, exchange.sink, told(entry))  # 7 relay
 
@@ -108,9 +115,7 @@ class Pipeline:
             decision = decide(asked.facts, snapshot)
             entry.decision = self._planner.foreseen(asked, decision, snapshot)
             shown = orjson.dumps(explained(entry.decision))
-            exchange.sink.start(Head(200, "application/json", len(shown), stream=False))
-            exchange.sink.write(shown)
-            exchange.sink.end()
+            _tell(exchange, shown)
 
     async def models(self, exchange: Exchange, route_id: str | None) -> None:
         """Answer with the routes that the caller may ask for, or the one named *route_id*."""
@@ -121,9 +126,7 @@ class Pipeline:
                 body = models_body(snapshot.routes_of(tenant), MODELS_CREATED_S)
             else:
                 body = model_body(grant(route_id, tenant, snapshot), MODELS_CREATED_S)
-            exchange.sink.start(Head(200, "application/json", len(body), stream=False))
-            exchange.sink.write(body)
-            exchange.sink.end()
+            _tell(exchange, body)
 
     def refuse(self, exchange: Exchange, error: GatewayError) -> NoReturn:
         """Refuse what asks for nothing that is served; it leaves a record like all the rest."""
@@ -149,11 +152,16 @@ class Pipeline:
         return tenant
 
 
-def _tell(plan: Plan, body: bytes, exchange: Exchange, entry: Entry) -> None:
+def _tell(
+    exchange: Exchange,
+    body: bytes,
+    *,
+    stream: bool = False,
+    headers: tuple[tuple[str, str], ...] = (),
+) -> None:
     """Answer with what needs no provider."""
-    stream = plan.request.stream
     kind = "text/event-stream; charset=utf-8" if stream else "application/json"
-    exchange.sink.start(Head(200, kind, len(body), stream=stream, headers=told(entry)))
+    exchange.sink.start(Head(200, kind, len(body), stream=stream, headers=headers))
     exchange.sink.write(body)
     exchange.sink.end()
 

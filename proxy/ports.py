@@ -1,7 +1,7 @@
 """What the inside needs from the outside. Protocols and the values they pass; no code.
 
-The implementations: Provider and Reply in `providers/`, Exchange and Sink in `server/`, KeyRing
-in `state/keyring`, Recorder and Meter in `telemetry/`, SnapshotSlot and Clock in `assembly`.
+The implementations: Provider and Reply in `providers/`, Exchange and Sink in `server/`, Recorder
+and Meter in `telemetry/`, Clock in `assembly`, the others in `state/`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -209,7 +209,8 @@ class Answered:
     `broke`: by the upstream's fault; nothing else is then looked at. `writing_ms` is the time
     from the first token to the last, or the whole attempt's where the answer was plain; 0: not
     known. Token figures are what the provider reported, 0 where it did not. `prompt_bytes` is 0
-    where bytes tell nothing of tokens (images). `bad`: what was checked of the answer was bad
+    where bytes tell nothing of tokens (images). `parts`: how many answers the completion tokens are
+    of (`n`, and a list's prompts). `bad`: what was checked of the answer was bad
     (cut short, refused, not the JSON that was asked for); None: nothing was checked.
     """
 
@@ -221,6 +222,7 @@ class Answered:
     prompt_bytes: int
     prompt_tokens: int
     completion_tokens: int
+    parts: int
     writing_ms: float
     called_tools: bool
     bad: bool | None

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Final
 
 from aiohttp import web
@@ -31,6 +32,7 @@ from proxy.execution.plan import Asked, Planner
 from proxy.execution.settle import Books
 from proxy.execution.understand import Understanding
 from proxy.pipeline import Pipeline, Steps
+from proxy.policytests.spec import NOON
 from proxy.ports import Answered, Exchange
 from proxy.providers.http1_transport import Http1Transport
 from proxy.providers.openai import OpenAIProvider
@@ -48,6 +50,8 @@ from proxy.wire.limits import Caps
 
 HOST: Final = "127.0.0.1"
 DRAW: Final = 0.5
+NOON_S: Final = int(datetime.fromisoformat(NOON).timestamp())
+"""When every request of a stub comes: the moment of policy tests that name none."""
 EMBEDDING_DIMENSIONS: Final = 64
 DRAIN_GRACE_S: Final = 1.0
 SETTLED_WITHIN_S: Final = 5.0
@@ -180,7 +184,7 @@ def _gateway(stub: Stub, config: LoadedConfig, providers: Mapping[str, OpenAIPro
             Lessons(board, tool_calls, answers, call_caps).learn,
         ),
         steps=Steps(
-            WithoutChance(tool_calls, clock, _HASH_KEY),
+            WithoutChance(tool_calls, clock),
             Planner(answers, call_caps, caps),
             Executor(providers, board, clock, Deadlines()),
         ),
@@ -208,7 +212,7 @@ def _say_nothing(*_: object, **__: object) -> None:
 
 
 class WithoutChance(Understanding):
-    """Understands requests, and draws the same for each of them."""
+    """Understands requests; draws the same for each of them, and takes it for the same noon."""
 
     async def of(
         self,
@@ -220,7 +224,7 @@ class WithoutChance(Understanding):
     ) -> Asked:
         """See `Understanding.of`."""
         asked = await super().of(request, tenant, exchange, snapshot, key_tags)
-        asked.facts = replace(asked.facts, draw=DRAW)
+        asked.facts = replace(asked.facts, draw=DRAW, unix_s=NOON_S)
         return asked
 
 

@@ -19,7 +19,7 @@ from proxy.domain.price import UnpricedPolicy
 
 _UNPRICED: Final = {
     UnpricedPolicy.REFUSE: "tenants with a budget never get it",
-    UnpricedPolicy.FLAG: "tenants with a budget get it unbounded, and that is marked",
+    UnpricedPolicy.FLAG: "tenants with a budget get it, and nothing bounds its cost",
 }
 
 _SINGULAR = {

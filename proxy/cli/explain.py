@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -29,33 +30,45 @@ from proxy.wire.question import routing_question
 STANDARD_INPUT: Final = "-"
 
 
+RequestArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="REQUEST",
+        help="A file with a chat as a client sends it, or with a question in a few words; "
+        "- is standard input.",
+    ),
+]
+TenantOption = Annotated[
+    str | None, typer.Option(help="Who asks; needed where the config has several.")
+]
+HeaderOption = Annotated[
+    list[str] | None, typer.Option(help="'name: value', as a client sends it. Repeats.")
+]
+KeyTagOption = Annotated[
+    list[str] | None, typer.Option(help="A tag of the key that asks. Repeats.")
+]
+TimeOption = Annotated[
+    str | None,
+    typer.Option("--time", help="When, with its zone: 2026-01-06T23:30:00+01:00. Without: now."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the JSON of POST /v1/route.")]
+WithoutRulesOption = Annotated[
+    bool,
+    typer.Option(
+        "--counterfactual", help="Also what each hard rule costs: what would be without it."
+    ),
+]
+
+
 def explain(  # noqa: PLR0913, PLR0917 - typer makes an option of each
-    request: Annotated[
-        str,
-        typer.Argument(
-            metavar="REQUEST",
-            help="A chat as a client sends it, or a question in a few words; - is standard input.",
-        ),
-    ],
-    tenant: Annotated[
-        str | None, typer.Option(help="Who asks; needed where the config has several.")
-    ] = None,
+    request: RequestArgument,
+    tenant: TenantOption = None,
     config: ConfigOption = DEFAULT_CONFIG,
-    header: Annotated[
-        list[str] | None, typer.Option(help="'name: value', as a client sends it. Repeats.")
-    ] = None,
-    key_tag: Annotated[
-        list[str] | None, typer.Option(help="A tag of the key that asks. Repeats.")
-    ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the JSON of POST /v1/route.")
-    ] = False,
-    without_rules: Annotated[
-        bool,
-        typer.Option(
-            "--counterfactual", help="Also what each hard rule costs: what would be without it."
-        ),
-    ] = False,
+    header: HeaderOption = None,
+    key_tag: KeyTagOption = None,
+    at: TimeOption = None,
+    as_json: JsonOption = False,
+    without_rules: WithoutRulesOption = False,
 ) -> None:
     """Show what the gateway would decide of a request, and why; nothing is sent.
 
@@ -71,7 +84,7 @@ def explain(  # noqa: PLR0913, PLR0917 - typer makes an option of each
             Sent(question.chat, sent),
             replace(asking, tier=question.tier or asking.tier),
             snapshot,
-            Moment(int(time.time()), key_tags=frozenset(key_tag or ())),
+            Moment(_unix_s(at), key_tags=frozenset(key_tag or ())),
         )
     except GatewayError as error:
         fail(f"{error.status} {error.code}: {error.message}", FAILED)
@@ -89,6 +102,18 @@ def _end(run: DryRun) -> None:
         fail(f"{run.refusal.status} {run.refusal.code}: {run.refusal.message}", FAILED)
     if run.message is not None:
         typer.echo(f"The client gets this message: {run.message}", err=True)
+
+
+def _unix_s(written: str | None) -> int:
+    if written is None:
+        return int(time.time())
+    try:
+        at = datetime.fromisoformat(written)
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        fail("A time is written with its zone, as in 2026-01-06T23:30:00+01:00.", USAGE)
+    return int(at.timestamp())
 
 
 def _content_of(request: str) -> bytes:

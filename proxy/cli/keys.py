@@ -90,7 +90,7 @@ def list_keys(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")] = False,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """List keys, oldest first, with their state and when each was used last.
+    """List keys, oldest first, with their state, tags and last use.
 
     Last use is true to within ten seconds. Secrets are not known, so none is shown. Needs the
     config's Redis and pepper. Exit code 1 if the tenant is not in the config and has no keys.

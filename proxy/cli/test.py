@@ -27,8 +27,8 @@ def run_tests(
 ) -> None:
     """Run policy tests: requests, the world they come in, and what must become of them.
 
-    Exit code 0 if all hold, 1 if some do not, 2 if a file cannot be read or no test is chosen.
-    Nothing is sent, and credentials are not looked at.
+    Exit code 0 if all hold, 1 if some do not, 2 if a file or its config cannot be used, or
+    no test is chosen. Nothing is sent, and credentials are not looked at.
     """
     try:
         tests = load_tests(path, config)

@@ -48,12 +48,11 @@ from proxy.units import NANOUSD_PER_USD, NanoUsd
 
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
-_ENDPOINTS: Final = {
+ENDPOINTS: Final = {
     "chat": Endpoint.CHAT,
     "completions": Endpoint.COMPLETIONS,
     "embeddings": Endpoint.EMBEDDINGS,
 }
-_FLAGS: Final = (Word.SESSION, Word.STREAM, Word.LOWERING_IGNORED)
 _ALL_OF_A_SET: Final = (Attribute.CERTIFICATIONS, Attribute.CAPABILITIES, Attribute.TAGS)
 """Attributes of which a target has several: a requirement of two means both."""
 
@@ -96,7 +95,7 @@ def _words(key: str, said: tuple[str, ...] | bool) -> Condition:
 
 def _as_in_facts(key: str, words: Iterable[str]) -> Iterator[str]:
     for word in words:
-        yield _ENDPOINTS[word] if key == Word.ENDPOINT else str(word)
+        yield ENDPOINTS[word] if key == Word.ENDPOINT else str(word)
         if word == Sensitivity.REGULATED:
             # Text that was not read may hold anything, so it is handled as what must not leak.
             yield str(Sensitivity.UNKNOWN)

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from proxy.config.catalogue import Catalogue, Model
-from proxy.config.document import Entry, Fault, Mapping, Node, Scalar, shown
+from proxy.config.document import Fault, Node, Scalar, shown
 from proxy.config.near import did_you_mean
 from proxy.config.price_spec import Mode
+from proxy.config.references import below, section_of
 from proxy.config.schema import ConfigSpec, ProviderSpec, TargetSpec
 from proxy.domain.snapshot import Snapshot
 
@@ -34,7 +35,7 @@ def unpriced_targets(snapshot: Snapshot) -> list[str]:
 
 def named_catalogue(root: Node) -> Scalar | None:
     """Where a config's tree names its catalogue file."""
-    return _scalar(_below(root, "prices"), "file")
+    return _scalar(below(root, "prices"), "file")
 
 
 def catalogue_faults(root: Node, catalogue: Catalogue | None) -> Iterator[Fault]:
@@ -42,8 +43,7 @@ def catalogue_faults(root: Node, catalogue: Catalogue | None) -> Iterator[Fault]
 
     Reads the tree, as `references` does, to speak up beside other problems.
     """
-    targets = _below(root, "targets")
-    for id, entry in _entries(targets):
+    for id, entry in section_of(root, "targets").items():
         named = _scalar(entry.node, "catalog")
         if named is None or not isinstance(named.value, str):
             continue
@@ -60,7 +60,7 @@ def _objection(model_id: str, target: Node, catalogue: Catalogue | None) -> str 
         kind = model_id.partition("/")[0] + "/"
         near = did_you_mean(model_id, [id for id in catalogue.models if id.startswith(kind)])
         return f"there is no {shown(model_id)} in the catalogue{near or '; add it there'}"
-    embeds = _below(target, "embedding_space") is not None
+    embeds = below(target, "embedding_space") is not None
     if embeds is not (model.mode is Mode.EMBEDDING):
         served = "embeddings" if embeds else "chat"
         return f"is a model for {model.mode}, while this target serves {served}"
@@ -68,16 +68,5 @@ def _objection(model_id: str, target: Node, catalogue: Catalogue | None) -> str 
 
 
 def _scalar(node: Node | None, key: str) -> Scalar | None:
-    found = _below(node, key)
+    found = below(node, key)
     return found if isinstance(found, Scalar) else None
-
-
-def _entries(node: Node | None) -> Iterator[tuple[str, Entry]]:
-    if isinstance(node, Mapping):
-        yield from node.entries.items()
-
-
-def _below(node: Node | None, key: str) -> Node | None:
-    if not isinstance(node, Mapping) or key not in node.entries:
-        return None
-    return node.entries[key].node

@@ -92,7 +92,7 @@ def _items(owner: Node, key: str) -> Iterator[tuple[int, Scalar]]:
                 yield index, item
 
 
-def below(node: Node, key: str) -> Node | None:
+def below(node: Node | None, key: str) -> Node | None:
     """What stands under *key*, if *node* is a mapping that has it."""
     if not isinstance(node, Mapping) or key not in node.entries:
         return None

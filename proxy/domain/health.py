@@ -69,9 +69,8 @@ def quantile_ms(buckets: Mapping[int, int], share: float) -> float | None:
 class Window:
     """What came of one target's attempts in five seconds. Adds up with any other.
 
-    `failed` counts by kind. `first_token` are bucketed milliseconds of answers that were streams,
-    or of plain ones, until their first byte. `tokens` came in `token_ms`, counted from the first
-    byte.
+    `failed` counts by kind. `first_token` are bucketed milliseconds, of streams only. `tokens`
+    came in `token_ms`, counted from the first byte; for a plain answer that is the whole attempt.
     """
 
     ok: int = 0

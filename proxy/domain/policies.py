@@ -122,17 +122,6 @@ def rebound(
     )
 
 
-def without(policies: Policies, rule_id: str) -> Policies:
-    """*policies* as if the rule *rule_id*, which may be the built-in one, did not stand there."""
-    kept = tuple(rule for rule in policies.rules if rule.id != rule_id)
-    return replace(
-        policies,
-        rules=kept,
-        index=index_of([rule.when for rule in kept]),
-        tool_loop_stays=policies.tool_loop_stays and rule_id != TOOL_LOOP,
-    )
-
-
 def _bound(
     condition: Condition, *, prices: Mapping[str, tuple[Price, ...]], scope_key: bytes
 ) -> Condition:

@@ -13,7 +13,8 @@ MILLE = 1000
 class UnpricedPolicy(StrEnum):
     """What becomes of a target without a price, where the tenant has a budget.
 
-    refuse: it is no candidate, as nothing bounds what it may cost; flag: it is one, marked.
+    refuse: it is no candidate, as nothing bounds what it may cost; flag: it is one, its cost not
+    known.
     """
 
     REFUSE = "refuse"

@@ -114,8 +114,8 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class PremiumCap:
-    """At most *calls* attempts at premium targets for each value of the scope *scope*; admission
-    counts them. Requests that name no such scope are not counted.
+    """At most *calls* requests that premium targets answer, or may charge for, for each value of
+    the scope *scope*. Requests that name no such scope are not counted.
     """
 
     rule_id: str

@@ -111,7 +111,7 @@ def dry_run(
     understood = asked(
         heard, _scanned(Scan(heard.reading, rules)), setting, rules, policies.scope_key
     )
-    decided = _within_caps(decide(understood.facts, snapshot), understood.facts, moment)
+    decided = _within_caps(decide(understood.facts, snapshot), understood.facts, snapshot, moment)
     lesser = Lesser(decided, request)
     try:
         if not decided.ranking:
@@ -125,12 +125,12 @@ def dry_run(
     return DryRun(understood, decided, lesser.decision, None, lesser.message, from_cache)
 
 
-def _within_caps(decision: Decision, facts: Facts, moment: Moment) -> Decision:
+def _within_caps(decision: Decision, facts: Facts, snapshot: Snapshot, moment: Moment) -> Decision:
     def allows(purse_key: str, limit: int) -> bool:
         cap = cap_of(purse_key, decision.ruling.premium_caps)
         return cap is None or moment.premium_calls.get(cap.scope, 0) < limit
 
-    return within_caps(decision, facts, allows)
+    return within_caps(decision, facts, snapshot, allows)
 
 
 def _scanned(scan: Scan) -> Findings:

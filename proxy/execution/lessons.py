@@ -16,6 +16,7 @@ from proxy.domain.usage import Evidence
 from proxy.execution.opening import Opening
 from proxy.execution.settle import Entry
 from proxy.ports import AnswerCache, Answered, CallCaps, HealthBoard, KeptAnswer, ToolCalls
+from proxy.routing.cost import prompts_in
 
 CHECKED_BYTES: Final = 64 * 1024
 """Up to this size a plain answer that should be JSON is checked for being so."""
@@ -60,6 +61,7 @@ class Lessons:
                 prompt_bytes=0 if facts.images else _sent_bytes(entry),
                 prompt_tokens=usage.prompt_tokens if reported else 0,
                 completion_tokens=usage.completion_tokens if reported else 0,
+                parts=facts.n * prompts_in(facts),
                 writing_ms=_writing_ms(record),
                 called_tools=record.finish_reason == "tool_calls",
                 bad=_bad(entry, record, opening),

@@ -23,6 +23,7 @@ from proxy.execution.ladder import Lesser, stepped_down
 from proxy.execution.scan import scanned
 from proxy.ports import AnswerCache, CallCaps
 from proxy.routing.bids import bids_of, cap_of
+from proxy.routing.decide import choose
 from proxy.wire.clamp import clamped
 from proxy.wire.limits import Caps
 from proxy.wire.message import message_answer
@@ -46,16 +47,14 @@ class Asked:
 @dataclass(slots=True)
 class Plan:
     """Send *request* as *decision* ranks its targets; or answer with *ready*, which is whole and
-    needs no provider: `kept_from` is the target that once gave it, None where it is a message.
-    `keep_as`: a rule allows to keep the answer, under that key. `held`: the caps on premium calls
-    that one call was counted in; it is given back where no premium target was called. `redacted`:
-    how many values of which kinds were replaced.
+    needs no provider. `keep_as`: a rule allows to keep the answer, under that key. `held`: the caps
+    on premium calls that one call was counted in; it is given back where no premium target was
+    called. `redacted`: how many values of which kinds were replaced.
     """
 
     decision: Decision
     request: Request
     ready: bytes | None = field(default=None, repr=False)
-    kept_from: str | None = None
     keep_as: bytes | None = field(default=None, repr=False)
     held: tuple[str, ...] = ()
     redacted: tuple[tuple[Kind, int], ...] = ()
@@ -70,12 +69,11 @@ class Planner:
         self._caps = caps
 
     async def plan(self, asked: Asked, decision: Decision, snapshot: Snapshot) -> Plan:
-        """What is done for the request *asked*.
+        """What is done for the request *asked* by the *decision* that is left by `capped`.
 
         Raises:
             GatewayError: a rule refuses it, or nothing that may answer is left.
         """
-        decision = self._capped(decision, asked.facts)
         plan = Plan(decision, asked.request)
         if not decision.ranking:
             lesser = self._stepped_down(asked, decision, snapshot)
@@ -84,7 +82,7 @@ class Planner:
                 said = (lesser.message, asked.request_id, asked.facts.unix_s)
                 plan.ready = message_answer(lesser.request, *said)
             elif lesser.kept is not None:
-                plan.ready, plan.kept_from = lesser.kept.body, lesser.kept.target_id
+                plan.ready = lesser.kept.body
         if plan.ready is not None:
             return plan
         if plan.decision.ruling.caching_allowed and not asked.request.stream:
@@ -101,7 +99,7 @@ class Planner:
 
     def foreseen(self, asked: Asked, decision: Decision, snapshot: Snapshot) -> Decision:
         """The decision that a plan would be made of; nothing is counted, and nothing raised."""
-        decision = self._capped(decision, asked.facts)
+        decision = self.capped(decision, asked.facts, snapshot)
         if decision.ranking:
             return decision
         try:
@@ -109,10 +107,11 @@ class Planner:
         except GatewayError:
             return decision
 
-    def _capped(self, decision: Decision, facts: Facts) -> Decision:
+    def capped(self, decision: Decision, facts: Facts, snapshot: Snapshot) -> Decision:
+        """*decision* without what the caps on premium calls leave no call of."""
         if not decision.ruling.premium_caps:
             return decision
-        return within_caps(decision, facts, self._call_caps.allows)
+        return within_caps(decision, facts, snapshot, self._call_caps.allows)
 
     def _key_of(self, asked: Asked) -> bytes:
         request = asked.request
@@ -133,8 +132,10 @@ class Planner:
         kinds = plan.decision.ruling.redact
         if kinds:
             await self._redact(plan, kinds, asked, rules)
-        most = plan.decision.max_output_tokens
-        if most is not None and plan.request.endpoint is not Endpoint.EMBEDDINGS:
+        most, own = plan.decision.max_output_tokens, plan.request.max_output_tokens
+        if most is None or plan.request.endpoint is Endpoint.EMBEDDINGS:
+            return
+        if own is None or own > most:
             body = clamped(plan.request, most)
             plan.request = parse(plan.request.endpoint, body, self._caps)
 
@@ -170,7 +171,9 @@ def redacted(request: Request, asked: Asked, every: Findings, kinds: frozenset[K
     return redact(request, asked.reading, every.spans, kinds, nonce)
 
 
-def within_caps(decision: Decision, facts: Facts, allows: Callable[[str, int], bool]) -> Decision:
+def within_caps(
+    decision: Decision, facts: Facts, snapshot: Snapshot, allows: Callable[[str, int], bool]
+) -> Decision:
     """*decision* without the premium targets whose caps are spent; *allows* tells, by a cap's key
     and its limit, whether one more call is. What is forbidden so is forbidden to the ladder too.
     """
@@ -191,11 +194,15 @@ def within_caps(decision: Decision, facts: Facts, allows: Callable[[str, int], b
     premium = Match(Attribute.TIER, frozenset({Tier.PREMIUM.value}))
     demands = tuple(Demand(rule, premium, forbidden=True) for rule in dict.fromkeys(spent.values()))
     ruling = decision.ruling
-    return decision._replace(
-        ranking=left,
-        rejected=decision.rejected + rejected,
-        ruling=replace(ruling, demands=ruling.demands + demands, verdicts={}),
-    )
+    capped = replace(ruling, demands=ruling.demands + demands, verdicts={})
+    if not left and any(each.reason is Reason.BREAKER_OPEN for each in decision.rejected):
+        # An open breaker keeps nobody out where nobody else is left.
+        again = choose(decision.route, capped, facts, snapshot)
+        why = {each.target_id: each for each in rejected}
+        return again._replace(
+            rejected=tuple(why.get(each.target_id, each) for each in again.rejected)
+        )
+    return decision._replace(ranking=left, rejected=decision.rejected + rejected, ruling=capped)
 
 
 def caps_of(decision: Decision, facts: Facts) -> tuple[str, ...]:

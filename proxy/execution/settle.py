@@ -101,13 +101,13 @@ class Books:
             entry.opening.reply.close()
         record = record_of(entry, self._clock.now())
         # Each by itself: what one of them cannot do costs neither the answer nor the others.
-        self._safely(lambda: self._learn(entry, record))
-        self._safely(lambda: self._meter.request_ended(record))
-        self._safely(lambda: self._recorder.record(record))
+        self._safely(self._learn, entry, record)
+        self._safely(self._meter.request_ended, record)
+        self._safely(self._recorder.record, record)
 
-    def _safely(self, step: Callable[[], None]) -> None:
+    def _safely(self, step: Callable[..., None], *args: object) -> None:
         try:
-            step()
+            step(*args)
         except Exception as error:
             self._on_failure("books", error)
 

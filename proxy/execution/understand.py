@@ -23,12 +23,11 @@ from proxy.wire.tool_calls import answered_calls
 
 
 class Understanding:
-    """Classifies requests. One for a process; *hash_key* keys the hashes of what callers name."""
+    """Classifies requests. One for a process."""
 
-    def __init__(self, tool_calls: ToolCalls, clock: Clock, hash_key: bytes) -> None:
+    def __init__(self, tool_calls: ToolCalls, clock: Clock) -> None:
         self._tool_calls = tool_calls
         self._clock = clock
-        self._hash_key = hash_key
 
     async def of(
         self,
@@ -53,7 +52,7 @@ class Understanding:
             self._clock.unix_ms() // 1000,
             key_tags,
         )
-        return asked(heard, findings, setting, snapshot.classing, self._hash_key)
+        return asked(heard, findings, setting, snapshot.classing, snapshot.policies.scope_key)
 
     def _origin_of(self, request: Request, tenant: Tenant, snapshot: Snapshot) -> str | None:
         """Who issued the tool calls that are answered; None also where the route, another one

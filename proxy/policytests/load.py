@@ -86,7 +86,8 @@ def _tests_in(
     path: Path, config: Path | None, configs: dict[Path, LoadedConfig]
 ) -> list[PolicyTest]:
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise _unreadable(path, f"cannot be read: {error.strerror}") from error
     root, spec = read_tests(content, str(path))

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import orjson
 
+from proxy.config.policy_rules import ENDPOINTS
 from proxy.domain.catalog import Endpoint
 from proxy.errors import GatewayError
 from proxy.execution.dry_run import Sent, dry_run
@@ -17,11 +18,6 @@ from proxy.policytests.load import PolicyTest
 from proxy.policytests.spec import json_number
 from proxy.policytests.world import allowed, moment_of, world_of
 
-_ENDPOINTS: Final = {
-    "chat": Endpoint.CHAT,
-    "completions": Endpoint.COMPLETIONS,
-    "embeddings": Endpoint.EMBEDDINGS,
-}
 _TEXT_OF: Final = {Endpoint.COMPLETIONS: "prompt", Endpoint.EMBEDDINGS: "input"}
 
 
@@ -66,7 +62,7 @@ def _outcome(test: PolicyTest) -> Outcome:
 def sent_by(test: PolicyTest) -> Sent:
     """The request of *test*, as a client would send it."""
     spec = test.spec
-    endpoint = _ENDPOINTS[spec.endpoint]
+    endpoint = ENDPOINTS[spec.endpoint]
     body: dict[str, Any] = {"model": spec.route or test.defaults.route}
     if spec.prompt is not None:
         text = spec.prompt * spec.prompt_times

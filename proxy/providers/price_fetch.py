@@ -46,13 +46,13 @@ async def _follow(session: aiohttp.ClientSession, url: str) -> bytes:
         async with session.get(url, allow_redirects=False) as response:
             if response.status not in _REDIRECTS:
                 return await _body(response)
-            place = response.headers.get("Location", "")
-            url = _on_the_same_host(url, str(response.url.join(URL(place))))
+            url = _on_the_same_host(url, response.headers.get("Location", ""))
     raise FeedUnavailableError(f"redirects more than {MAX_REDIRECTS} times")
 
 
-def _on_the_same_host(url: str, onward: str) -> str:
+def _on_the_same_host(url: str, place: str) -> str:
     try:
+        onward = str(URL(url).join(URL(place)))
         feed_url(onward)
     except ValueError as error:
         raise FeedUnavailableError("redirects to where prices may not come from") from error

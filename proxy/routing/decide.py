@@ -14,7 +14,7 @@ from proxy.domain.facts import Facts
 from proxy.domain.price import UnpricedPolicy
 from proxy.domain.rules import Ruling
 from proxy.domain.snapshot import Snapshot
-from proxy.routing.cost import upper_bound
+from proxy.routing.cost import prompts_in, upper_bound
 from proxy.routing.order import Placed, in_order
 from proxy.routing.policy import rule_on, why_not
 from proxy.routing.prospects import (
@@ -166,7 +166,7 @@ def _cannot_fit(prospect: Prospect, facts: Facts) -> bool:
     densest = float(BYTES_PER_TOKEN_AT_MOST)
     if prospect.calibrated:
         densest = min(densest, MISJUDGED_AT_MOST * prospect.bytes_per_token)
-    return facts.prompt_bytes // densest > (prospect.window_tokens or 0)
+    return facts.prompt_bytes // densest > (prospect.window_tokens or 0) * prompts_in(facts)
 
 
 def _must_price(facts: Facts, snapshot: Snapshot) -> bool:

@@ -35,7 +35,9 @@ _NOT_OURS: Final = frozenset(
 )
 """Reasons that keep a target's cached answers out too."""
 
-_RULED: Final = frozenset({Reason.POLICY, Reason.REFUSED, Reason.COST_ABOVE_BOUND})
+_RULED: Final = frozenset(
+    {Reason.POLICY, Reason.REFUSED, Reason.COST_ABOVE_BOUND, Reason.CAP_SPENT}
+)
 
 
 class Proceed(NamedTuple):

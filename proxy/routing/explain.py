@@ -245,12 +245,17 @@ def counterfactual(
     of them.
     """
     hard = _hard_rules(decision.ruling)
-    found: list[Counterfactual] = []
-    for rules in [*({rule} for rule in hard), *([set(hard)] if hard else [])]:
-        other = choose(decision.route, _without(decision.ruling, rules), facts, snapshot)
-        name = EVERY_RULE if len(found) == len(hard) else next(iter(rules))
-        found.append(_compared(name, decision, other))
-    return tuple(found)
+    cases = [(rule, {rule}) for rule in hard]
+    if hard:
+        cases.append((EVERY_RULE, set(hard)))
+    return tuple(
+        _compared(
+            name,
+            decision,
+            choose(decision.route, _without(decision.ruling, rules), facts, snapshot),
+        )
+        for name, rules in cases
+    )
 
 
 def _hard_rules(ruling: Ruling) -> list[str]:

@@ -7,7 +7,6 @@ from proxy.domain.reading import Reading, Role
 
 UNDETERMINED: Final = "und"
 SAMPLE_CHARS: Final = 180
-SCRIPT_SAMPLE_CHARS: Final = 200
 MIN_SMALL_WORDS: Final = 2
 
 _SMALL_WORDS = {
@@ -73,7 +72,7 @@ def language_of(reading: Reading) -> Label[str]:
 
 def _script_of(text: str) -> str | None:
     """The language of a script that at least a third of the letters of *text* are in."""
-    letters = [ord(char) for char in text[:SCRIPT_SAMPLE_CHARS] if char.isalpha()]
+    letters = [ord(char) for char in text if char.isalpha()]
     counts: dict[str, int] = {}
     for letter in letters:
         if letter >= 0x0370:

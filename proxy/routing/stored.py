@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from proxy.domain.catalog import Route, Target
 from proxy.domain.decision import Decision
 from proxy.domain.facts import Facts
+from proxy.domain.policies import rebound
 from proxy.domain.price import Price
 from proxy.domain.snapshot import Snapshot
 from proxy.domain.standing import History, Standing
@@ -67,6 +68,7 @@ def world_of(stored: Stored, config: Snapshot) -> Snapshot:
         config,
         routes=routes,
         targets=targets,
+        policies=rebound(config.policies, tuple(routes.values())),
         standings=standings,
         histories={} if stored.history is None else {key: stored.history},
     )

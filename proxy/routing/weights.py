@@ -1,6 +1,7 @@
 """Step 4: the strategies, each a preset of the one scoring function, and how terms count. Pure."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from proxy.domain.catalog import Route
@@ -62,6 +63,7 @@ def weights_of(facts: Facts, ruling: Ruling, route: Route, strategy: Strategy) -
     return DEFAULT_WEIGHTS[facts.labels.workload.value] if said is None else _vector(said)
 
 
+@lru_cache(maxsize=1024)
 def _vector(weights: Weights) -> Vector:
     said = dict(weights.of)
     total = sum(said.values())

@@ -43,6 +43,8 @@ class Hint(NamedTuple):
 
 def hints_of(reading: Reading, rules: ClassifyRules) -> list[Hint]:
     """What patterns say of the instructions of a request."""
+    if reading.endpoint is Endpoint.EMBEDDINGS:
+        return []  # nothing is asked for: it is all material
     hints: list[Hint] = []
     for text, weight in _instructions_of(reading):
         encoded = text.encode()

@@ -1,10 +1,11 @@
 """What this process has seen of the targets: the live figures behind decisions. No I/O.
 
 Until replicas share their windows, each decides by its own. Noting costs a few additions; what
-decisions read is made once a second, for the targets that were called meanwhile.
+decisions read is made once a second: of targets anew, since the minute moves on, of histories where
+something was noted.
 """
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -107,9 +108,9 @@ class _Answers:
         tokens = sorted(self.tokens)
         last = len(tokens) - 1
         return History(
-            samples=len(tokens),
-            completion_tokens_p50=tokens[last // 2],
-            completion_tokens_p95=tokens[int(last * 0.95)],
+            samples=len(self.attempts),
+            completion_tokens_p50=tokens[last // 2] if tokens else None,
+            completion_tokens_p95=tokens[int(last * 0.95)] if tokens else None,
             attempts_per_success=sum(self.attempts) / len(self.attempts),
             tool_calls=sum(self.tool_calls) / len(self.tool_calls),
         )
@@ -120,8 +121,8 @@ class Board:
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self._seen: dict[str, Seen] = {}
-        self._answers: dict[tuple[str, Workload], _Answers] = {}
+        self._seen: defaultdict[str, Seen] = defaultdict(Seen)
+        self._answers: defaultdict[tuple[str, Workload], _Answers] = defaultdict(_Answers)
         self._touched: set[tuple[str, Workload]] = set()
         self._histories: dict[tuple[str, Workload], History] = {}
 
@@ -190,10 +191,9 @@ class Board:
 
     def _remember(self, answer: Answered) -> None:
         key = (answer.route_id, answer.workload)
-        answers = self._answers.get(key)
-        if answers is None:
-            answers = self._answers[key] = _Answers()
-        answers.tokens.append(answer.completion_tokens)
+        answers = self._answers[key]
+        if answer.completion_tokens:  # else it was not reported
+            answers.tokens.append(answer.completion_tokens // answer.parts)
         answers.attempts.append(answer.attempts)
         answers.tool_calls.append(answer.called_tools)
         self._touched.add(key)

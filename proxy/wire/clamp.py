@@ -9,6 +9,7 @@ from typing import Final
 from proxy.domain.request import Request
 from proxy.wire.limits import DEPTH_CEILING
 from proxy.wire.scan import mask_escapes, scan_members
+from proxy.wire.splice import Edit, apply
 
 _NAMES: Final = ("max_tokens", "max_completion_tokens")
 
@@ -21,7 +22,7 @@ def clamped(request: Request, most_tokens: int) -> bytes:
     members = scan_members(body, mask_escapes(body), DEPTH_CEILING)
     stated = [name for name in _NAMES if request.decoded.get(name) is not None]
     limit = b"%d" % most_tokens
-    edits: list[tuple[int, int, bytes]] = []
+    edits: list[Edit] = []
     for name in stated:
         value = request.decoded[name]
         if isinstance(value, int) and value > most_tokens:
@@ -33,6 +34,4 @@ def clamped(request: Request, most_tokens: int) -> bytes:
         else:
             model = members["model"]
             edits.append((model.key_start, model.key_start, b'"max_tokens":%b,' % limit))
-    for start, end, text in sorted(edits, reverse=True):
-        body = body[:start] + text + body[end:]
-    return body
+    return apply(body, edits)

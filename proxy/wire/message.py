@@ -10,6 +10,7 @@ import orjson
 
 from proxy.domain.catalog import Endpoint
 from proxy.domain.request import Request
+from proxy.wire.sse import DONE_EVENT
 
 MOST_CHOICES: Final = 2048
 """The prompts of a list may be a million, and the message is said to each."""
@@ -49,7 +50,7 @@ def _events(request: Request, message: str, request_id: str, created_s: int) -> 
     ]
     if request.wants_usage:
         chunks.append(head | {"choices": [], "usage": _NO_USAGE})
-    return [b"data: %b\n\n" % orjson.dumps(chunk) for chunk in chunks] + [b"data: [DONE]\n\n"]
+    return [b"data: %b\n\n" % orjson.dumps(chunk) for chunk in chunks] + [DONE_EVENT]
 
 
 def _each(request: Request, choice: dict[str, Any]) -> list[dict[str, Any]]:

@@ -52,7 +52,8 @@ def parse(endpoint: Endpoint, body: bytes, caps: Caps) -> Request:
     """
     brackets = count_brackets(body, caps)
     decoded = _decode(body, caps)
-    if not _holds_no_key_twice(body, decoded) or _may_be_deep(decoded, brackets, caps):
+    # Depth first: orjson does not write what is nested as deeply as it reads.
+    if _may_be_deep(decoded, brackets, caps) or not _holds_no_key_twice(body, decoded):
         _look_closely(body, decoded, caps)
     if not _USUAL.issuperset(decoded):
         _refuse_lookalikes(decoded)

@@ -202,6 +202,8 @@ class _Walk:
         kind = part.get("type")
         if kind == "text" and isinstance(part.get("text"), str):
             self._text(role, part["text"])
+            if len(part) == 2:
+                return
             rest = _without(part, "type", "text")
         elif kind == "image_url":
             self.images += 1
@@ -229,7 +231,8 @@ class _Walk:
                 continue
             self._names((name,))
             is_call = name in ("tool_calls", "function_call")
-            self.answers_tools = self.answers_tools or is_call
+            # SDKs send null for a message that called nothing.
+            self.answers_tools = self.answers_tools or (is_call and bool(value))
             self.strings(Role.CALL if is_call else Role.SETTING, value)
 
 

@@ -9,9 +9,11 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from proxy.errors import GatewayError
 from proxy.wire.fields import flag, invalid, missing, unknown_field
 from proxy.wire.limits import Caps
 from proxy.wire.parse import count_brackets
+from proxy.wire.scan import is_deeper
 
 DEFAULT_ROUTE: Final = "auto"
 TIERS: Final = ("free", "pro", "enterprise")
@@ -29,8 +31,8 @@ def routing_question(body: bytes, caps: Caps) -> Question:
     """What *body* asks. Where it is a chat, or no sound JSON, that is for the parser to read.
 
     Raises:
-        GatewayError: body_too_large, body_too_complex; missing_field or invalid_field in the small
-            form.
+        GatewayError: body_too_large, body_too_complex; body_too_deep, missing_field or
+            invalid_field in the small form.
     """
     _ = count_brackets(body, caps)
     try:
@@ -39,6 +41,8 @@ def routing_question(body: bytes, caps: Caps) -> Question:
         return Question(body, None)  # whose refusal is the parser's business
     if not isinstance(asked, dict) or "messages" in asked:
         return Question(body, None)
+    if is_deeper(asked, caps.max_json_depth):
+        raise GatewayError("body_too_deep", limit=caps.max_json_depth)
     if unknown := sorted(asked.keys() - _SMALL):
         raise unknown_field(unknown[0], f"known are {', '.join(sorted(_SMALL))}, or a whole chat")
     prompt = asked.get("prompt")

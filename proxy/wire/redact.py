@@ -1,4 +1,4 @@
-"""Step 6: takes what was found out of the body, by splicing placeholders into its bytes. Pure.
+"""Step 4, its end: takes what was found out of the body, by splicing placeholders in. Pure.
 
 The rules that make it safe:
 

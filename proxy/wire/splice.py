@@ -65,7 +65,7 @@ def rewrite_members(request: Request, target: Target) -> bytes:
         edits.append(_asking(body, options.value))
     model = members["model"]
     edits.append((model.start, model.end, _named(request, target)))
-    return _apply(body, edits)
+    return apply(body, edits)
 
 
 def _named(request: Request, target: Target) -> bytes:
@@ -136,7 +136,8 @@ def _asking(body: bytes, span: Span) -> Edit:
     return span.start + 1, span.start + 1, _ASK + (b"," if members else b"")
 
 
-def _apply(body: bytes, edits: list[Edit]) -> bytes:
+def apply(body: bytes, edits: list[Edit]) -> bytes:
+    """*body* with each stretch replaced; no two of them overlap."""
     pieces: list[bytes] = []
     at = 0
     for start, end, replacement in sorted(edits):

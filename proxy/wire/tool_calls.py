@@ -25,6 +25,6 @@ def calls_in(data: bytes) -> list[str]:
 
     Only the first fragment of a call has its id, with its type beside it.
     """
-    if _TOOL_CALLS not in data:
+    if data.find(_TOOL_CALLS) < 0:  # `in` costs twice as much
         return []
     return [found.decode("utf-8", "replace") for found in _ID.findall(data)]

@@ -223,7 +223,7 @@ def check_books(gateway: GatewayUnderTest) -> None:
     assert CUTS * 0.95 < len(rows) <= CUTS + 1  # one whose reset overtakes it never comes in
     assert {row["ending"] for row in rows} == {"complete", "client_gone"}
     answered = [row for row in rows if row["target"] is not None]
-    assert len(answered) > CUTS / 20
+    assert len(answered) >= CUTS / 5  # those that waited for its head, at least
     for row in answered:
         assert row["cost_nanousd"] > 0
         assert (row["evidence"] == "reported") or row["ending"] == "client_gone"

@@ -43,6 +43,8 @@ CONFIG = """
     routes:
       auto: {{targets: [first/small, second/medium, third/large]}}
       thinking: {{targets: [third/large, second/medium]}}
+      alone: {{targets: [third/large]}}
+      second: {{targets: [second/medium]}}
       cheap: {{targets: [third/large], degrade: {{steps: [cheaper_tier]}}}}
       bounded: {{targets: [second/medium],
                  degrade: {{steps: [fewer_tokens, shorter_context], max_tokens: 50}}}}
@@ -50,7 +52,7 @@ CONFIG = """
               degrade: {{steps: [cached_answer, message], message: "Back at nine."}}}}
       said: {{targets: [third/large], degrade: {{steps: [message], message: "Back at nine."}}}}
     tenants:
-      acme: {{tier: pro, routes: [auto, thinking, cheap, bounded, kept, said]}}
+      acme: {{tier: pro, routes: [auto, thinking, alone, second, cheap, bounded, kept, said]}}
       globex: {{tier: pro, routes: [thinking]}}
     classify:
       disallowed: {{weapons: ["build a bomb"]}}
@@ -80,7 +82,7 @@ CONFIG = """
         when: {{route: bounded}}
         max_cost_usd: 0.002
       - id: one-thought-a-ticket
-        when: {{route: thinking, scope: {{ticket: true}}}}
+        when: {{route: [thinking, alone], scope: {{ticket: true}}}}
         premium_cap: {{scope: ticket, calls: 1}}
       - id: machines-are-cheap
         when: {{key_tag: [ci, batch]}}
@@ -329,6 +331,36 @@ async def test_premium_cap_steps_down_on_the_second_call(gateway: GatewayUnderTe
     (skipped,) = rows[1]["skipped"]
     assert (skipped["reason"], skipped["rule"]) == ("cap_spent", "one-thought-a-ticket")
     assert b"1234" not in b"".join(gateway.lines.text)
+
+
+async def test_cap_that_leaves_nobody_is_named(gateway: GatewayUnderTest) -> None:
+    """As any rule that leaves nobody: in the refusal, and in the line with who was left out."""
+    scope = "x-pointsman-scope: ticket=last"
+    first = await asked(gateway, "Think", scope, model="alone")
+    second = await asked(gateway, "Think", scope, model="alone")
+    _, row = await gateway.lines.requests(2)
+
+    assert (first.status, second.status) == (200, 403)
+    assert second.error["code"] == "policy_refused"
+    assert "one-thought-a-ticket" in second.error["message"]
+    assert row["decision"]["candidates"] == 0
+    assert [each["reason"] for each in row["skipped"]] == ["cap_spent"]
+
+
+async def test_open_breaker_keeps_nobody_out_whom_a_cap_leaves_alone(
+    gateway: GatewayUnderTest,
+) -> None:
+    """The last one left is called though it kept failing."""
+    scope = "x-pointsman-scope: ticket=spent"
+    gateway.script("second", error={"status": 500})
+    for _ in range(6):
+        await asked(gateway, "Warm up", model="second")
+    gateway.script("second")
+    first = await asked(gateway, "Think", scope, model="thinking")
+    second = await asked(gateway, "Think", scope, model="thinking")
+
+    assert first.header("x-pointsman-target") == "third/large"
+    assert second.header("x-pointsman-target") == "second/medium"
 
 
 async def test_failed_premium_call_is_given_back(gateway: GatewayUnderTest) -> None:

@@ -13,6 +13,8 @@ from tests.architecture.trees import ROOT
 POLICIES = str(ROOT / "config" / "policies.yaml")
 DEMO = str(ROOT / "config" / "demo.yaml")
 BATCH = "x-pointsman-latency: batch"
+NOON = "2026-01-06T12:00:00Z"
+"""One rule of the example holds at night only."""
 CHAT = {
     "model": "auto",
     "messages": [{"role": "user", "content": "Mail jane@example.com, please."}],
@@ -21,9 +23,8 @@ CHAT = {
 
 def ran(*arguments: str, config: str = POLICIES, request: object = CHAT) -> Result:
     """Run `pointsman explain` on *request*, by standard input."""
-    return CliRunner().invoke(
-        app, ["explain", "-", "--config", config, *arguments], input=json.dumps(request)
-    )
+    fixed = ("--config", config, "--time", NOON)
+    return CliRunner().invoke(app, ["explain", "-", *fixed, *arguments], input=json.dumps(request))
 
 
 def test_table_shows_the_decision_and_no_text() -> None:
@@ -162,3 +163,21 @@ def test_request_can_be_a_file(tmp_path: Path) -> None:
     from_file = CliRunner().invoke(app, ["explain", str(path), "-c", DEMO])
 
     assert from_file.stdout == ran(config=DEMO).stdout
+
+
+def test_rules_on_the_hour_can_be_asked_for_another() -> None:
+    """At night, and of a weekday: what decides is the moment that was named."""
+    told = json.loads(
+        ran("--tenant", "shop", "--json", "--time", "2026-01-06T23:30:00+01:00").stdout
+    )
+
+    assert "nights-are-our-own" in told["rules"]
+
+
+@pytest.mark.parametrize("time", ["noon", "2026-01-06T23:30:00"])
+def test_time_without_its_zone_is_asked_wrongly(time: str) -> None:
+    """Whose hour would it be?"""
+    result = ran("--tenant", "shop", "--time", time)
+
+    assert result.exit_code == 2
+    assert "with its zone" in result.stderr

@@ -1,6 +1,5 @@
 """What a dry run says is what a running gateway decides: one path, asked two ways."""
 
-import time
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -13,7 +12,7 @@ from proxy.policytests.load import load_tests
 from proxy.policytests.run import sent_by
 from proxy.policytests.spec import WorldSpec
 from proxy.routing.explain import explained
-from proxy.stub import Stub, key_of, running_stub
+from proxy.stub import NOON_S, Stub, key_of, running_stub
 
 ASKED = [
     test
@@ -42,5 +41,5 @@ async def test_every_shipped_request_is_decided_alike(stub: Stub) -> None:
             ) as reply:
                 told = await reply.json()
             tenant = test.snapshot.tenants[test.tenant_id]
-            run = dry_run(sent, tenant, test.snapshot, Moment(int(time.time())))
+            run = dry_run(sent, tenant, test.snapshot, Moment(NOON_S))
             assert told == explained(run.decision), test.spec.name

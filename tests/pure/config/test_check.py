@@ -37,7 +37,9 @@ def test_check_of_a_good_config_says_its_version_and_counts(path: Path) -> None:
     assert "2 providers, 4 targets, 2 routes, 1 tenant, 0 policies)" in result.output
 
 
-@pytest.mark.parametrize(("policy", "part"), [("refuse", "never get it"), ("flag", "is marked")])
+@pytest.mark.parametrize(
+    ("policy", "part"), [("refuse", "never get it"), ("flag", "nothing bounds its cost")]
+)
 def test_check_warns_of_targets_without_a_price(path: Path, policy: str, part: str) -> None:
     """They are no problem, but somebody should know; what follows is as the config says."""
     path.write_text(f"prices: {{unpriced: {policy}}}\n{GOOD}")

@@ -9,14 +9,12 @@ from proxy.domain.catalog import Capability, Target, Tier
 from proxy.domain.conditions import ALWAYS, AllOf, AnyOf, Costs, InScope, Is, Not, Sent, Word
 from proxy.domain.facts import Facts
 from proxy.domain.policies import (
-    TOOL_LOOP,
     Policies,
     Rule,
     bars,
     policies_of,
     rebound,
     stated,
-    without,
 )
 from proxy.domain.rules import Attribute, Demand, Ruling
 from proxy.domain.scopes import scope_hash
@@ -109,18 +107,6 @@ def test_targets_are_those_of_the_routes_each_once() -> None:
 
     assert policies.targets == (one, two)
     assert rebound(policies, [a_route(one)], b"").tool_loop_stays is False
-
-
-def test_without_a_rule_the_others_stay_as_they_are() -> None:
-    """What a rule costs is what would have been without it: bound to the same key and prices."""
-    secret = a_rule("secret", InScope("ticket", frozenset({"7"})))
-    both = policies_of([secret, a_rule("other")], scope_key=b"k")
-    seen = some_facts(scopes=(("ticket", scope_hash(b"k", "ticket", "7")),))
-
-    assert [rule.id for rule in without(both, "secret").rules] == ["other"]
-    assert without(both, "other").index.that_hold(seen) == (0,)
-    assert without(both, "nobody") == both
-    assert without(both, TOOL_LOOP) == replace(both, tool_loop_stays=False)
 
 
 def test_what_was_worked_out_is_not_handed_on() -> None:

@@ -13,6 +13,7 @@ from proxy.domain.facts import Facts
 from proxy.domain.price import UnpricedPolicy
 from proxy.domain.rules import Attribute, Demand, Match, Ruling, Strategy
 from proxy.domain.snapshot import Snapshot
+from proxy.routing.cost import output_limit, upper_bound
 from proxy.routing.decide import choose, decide
 from tests.routing import any_facts, dear, rulings, worlds
 
@@ -66,6 +67,10 @@ def test_nothing_forbidden_is_ever_ranked(world: Snapshot, asked: Facts, ruling:
         for demand in ruling.demands:
             held = target.tier in demand.match.values
             assert held is not demand.forbidden
+        if ruling.max_cost_nanousd is not None:
+            most = upper_bound(target, asked, output_limit(asked, ruling.max_output_tokens))
+            assert most is not None
+            assert most <= ruling.max_cost_nanousd
         if world.tenants["acme"].budgeted and world.unpriced_policy is UnpricedPolicy.REFUSE:
             assert target.price is not None
 

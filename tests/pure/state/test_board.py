@@ -30,7 +30,8 @@ def an_answer(**fields: Any) -> Answered:
     defaults: dict[str, Any] = {
         "target_id": "a/m", "route_id": "auto", "workload": Workload.CHAT, "attempts": 1,
         "broke": False, "prompt_bytes": 3000, "prompt_tokens": 1000,
-        "completion_tokens": 100, "writing_ms": 1000.0, "called_tools": False, "bad": None,
+        "completion_tokens": 100, "parts": 1, "writing_ms": 1000.0, "called_tools": False,
+        "bad": None,
     }  # fmt: skip
     return Answered(**{**defaults, **fields})
 
@@ -179,6 +180,21 @@ def test_history_is_by_route_and_workload(board: Board) -> None:
     assert (chat.samples, chat.completion_tokens_p50, chat.completion_tokens_p95) == (100, 50, 95)
     assert (chat.attempts_per_success, chat.tool_calls) == (2.0, 0.5)
     assert board.histories() == histories  # nothing new: as it was
+
+
+def test_history_counts_tokens_of_one_answer_and_none_that_were_not_reported(
+    board: Board,
+) -> None:
+    """Four answers to one request are each a quarter; silence is no answer of no length."""
+    board.answered(an_answer(completion_tokens=400, parts=4))
+    for _ in range(10):
+        board.answered(an_answer(completion_tokens=0))
+    board.answered(an_answer(workload=Workload.CODE, completion_tokens=0))
+    histories = board.histories()
+
+    chat, code = histories["auto", "chat"], histories["auto", "code"]
+    assert (chat.samples, chat.completion_tokens_p50) == (11, 100)
+    assert (code.samples, code.completion_tokens_p50) == (1, None)
 
 
 def test_bad_answers_lower_quality_of_their_workload(board: Board) -> None:

@@ -241,6 +241,7 @@ def test_wrong_field_is_refused_by_its_name(members: dict[str, Any], code: str, 
         (b'"model"', "invalid_body", "object"),
         (b"[" * 100_000, "body_too_deep", "64"),
         (b'{"x":' + b"[" * 64 + b"]" * 64 + b"}", "body_too_deep", "64"),
+        (b'{"x":' + b"[" * 300 + b"]" * 300 + b"}", "body_too_deep", "64"),  # read, not written
         (b'{"model":"a","model":"b"}', "duplicate_field", "'model'"),
         (b'{"model":"a","mod\\u0065l":"b"}', "duplicate_field", "'model'"),
         (b"{" + b",".join(b'"%d":1' % i for i in range(1001)) + b"}", "too_many_fields", "1000"),

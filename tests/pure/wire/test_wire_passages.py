@@ -284,7 +284,7 @@ def test_body_of_too_many_strings_is_read_in_part() -> None:
 
     for reading in (
         chat(stop=many),
-        chat(user([{"type": "text", "text": "a"}] * MAX_VALUES)),
+        chat(user([{"type": "text", "text": "a"}] * (MAX_VALUES + 1))),
         chat(*[user("a")] * MAX_VALUES, user("b"), user("c")),
         chat(metadata={str(name): "a" for name in range(MAX_VALUES + 1)}),
         chat(metadata={f"{name:07}": 1 for name in range(MAX_VALUES + 1)}),
@@ -301,3 +301,10 @@ def test_readings_show_no_text() -> None:
     assert "hush" not in repr(reading) + repr(reading.passages[0])
     assert repr(reading.passages[0]) == "Passage(user, 9 characters)"
     assert reading.passages[0].role is Role.USER
+
+
+def test_message_without_calls_is_no_tool_loop() -> None:
+    """SDKs send null where there is none."""
+    said = {"role": "assistant", "content": "Hi", "tool_calls": None, "function_call": None}
+
+    assert not chat(user("Hello"), said, user("And now?")).answers_tools

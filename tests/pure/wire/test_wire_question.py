@@ -57,3 +57,13 @@ def test_wrong_questions_are_refused_by_name(body: bytes, param: str | None) -> 
     with pytest.raises(GatewayError) as refusal:
         routing_question(body, Caps())
     assert refusal.value.param == param
+
+
+def test_deep_question_is_refused_as_a_deep_chat_is() -> None:
+    """The parser's library reads deeper than it writes."""
+    body = b'{"prompt":"x","workload":' + b"[" * 300 + b"]" * 300 + b"}"
+
+    with pytest.raises(GatewayError) as refusal:
+        routing_question(body, Caps())
+
+    assert refusal.value.code == "body_too_deep"
