@@ -83,6 +83,15 @@ def held_bytes(gateway: GatewayUnderTest) -> int:
     return max(sizes, default=0)
 
 
+def is_held_back(gateway: GatewayUnderTest) -> bool:
+    """Whether a client is so far behind that nothing more is written for it. That begins above
+    HIGH_WATER_BYTES and lasts while far less is held.
+    """
+    server = gateway.runner.server
+    assert server is not None
+    return any(each.writing_paused for each in server.connections)
+
+
 async def leave_early(
     gateway: GatewayUnderTest, request: bytes, stay_s: float, *, after_head: bool = False
 ) -> None:
@@ -305,7 +314,7 @@ async def read_slowly(client: Client, gateway: GatewayUnderTest, *, pauses: int)
     """What a client gets that reads nothing for most of a stall, then a little, and so on."""
     taken = b""
     for _ in range(pauses):
-        await until(lambda: held_bytes(gateway) > HIGH_WATER_BYTES)
+        await until(lambda: is_held_back(gateway))
         await until(partial(_is_past, asyncio.get_running_loop().time() + STALL_S * 0.6))
         taken += await client.reader.readexactly(4 * HIGH_WATER_BYTES)
     return taken
