@@ -55,6 +55,11 @@ T = TypeVar("T")
 START_DEADLINE_S = 5.0
 """How long a starting process waits to hear of key changes before it takes requests."""
 
+BOOKS_WAIT_S = 0.01
+"""How long the books of a request wait for those of others. Long beside a request, so that there
+are others; short beside a scrape, and what a crash loses is no more than the log's own wait.
+"""
+
 
 class SystemClock:
     """The machine's time (implements `ports.Clock`)."""
@@ -158,10 +163,12 @@ async def gateway_parts(
         learn = Lessons(board, tool_calls, answers, call_caps).learn
         caps = Caps(limits.max_body_bytes, limits.max_json_depth)
         providers = _start_providers(running, config.snapshot, secrets)
+        books = Books(recorder, metrics, clock, learn, log_failure, _in_a_moment)
+        running.callback(books.flush)
         pipeline = Pipeline(
             keyring=keyring,
             snapshots=snapshots,
-            books=Books(recorder, metrics, clock, learn, log_failure),
+            books=books,
             steps=Steps(
                 Understanding(tool_calls, clock),
                 Planner(answers, call_caps, caps),
@@ -171,7 +178,7 @@ async def gateway_parts(
         )
         gateway = Gateway(
             pipeline,
-            Operations(lambda: keyring.has_followed, metrics.render),
+            Operations(lambda: keyring.has_followed, partial(_rendered, books, metrics)),
             lifecycle=lifecycle,
             report=_report_unexpected,
             limits=limits,
@@ -179,6 +186,15 @@ async def gateway_parts(
         )
         _report_ready(config, secrets)
         yield gateway, lifecycle
+
+
+def _in_a_moment(call: Callable[[], None]) -> None:
+    asyncio.get_running_loop().call_later(BOOKS_WAIT_S, call)
+
+
+def _rendered(books: Books, metrics: Metrics) -> tuple[bytes, str]:
+    books.flush()  # a scrape counts every request that was answered before it
+    return metrics.render()
 
 
 def _report_ready(config: LoadedConfig, secrets: Secrets) -> None:

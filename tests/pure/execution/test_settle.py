@@ -215,6 +215,33 @@ def test_entry_that_is_left_by_an_error_is_settled_once(case: str) -> None:
     assert (record.ending, record.error_code, record.status) == (ending, code, status)
 
 
+def test_books_are_kept_a_moment_later_for_many_at_once() -> None:
+    """One call for all that ended meanwhile; what is learned is learned at once."""
+    records, due, learned = KeptRecords(), [], []
+    books = Books(
+        records,
+        records,
+        FakeClock(),
+        lambda entry, record: learned.append(record),
+        later=due.append,
+    )
+    for _ in range(3):
+        with books.entry(FakeExchange()):
+            pass
+
+    assert len(learned) == 3
+    assert (records.kept, records.ended) == ([], [])
+    (flush,) = due
+    flush()
+    assert records.kept == records.ended == learned
+    flush()
+    assert len(records.kept) == 3  # nothing is kept twice
+
+    with books.entry(FakeExchange()):
+        pass
+    assert due == [flush, flush]
+
+
 def test_long_prompt_is_let_go_once_its_answer_began() -> None:
     """A stream that lives for minutes does not hold the megabytes that asked for it."""
     request = a_request()
