@@ -80,3 +80,17 @@ class Reading:
     images: int = 0
     turns: int = 0
     unread: bool = False
+
+    def first_of(self, role: Role) -> str:
+        """The first passage of *role*, empty where there is none."""
+        for passage in self.passages:
+            if passage.role is role:
+                return passage.text
+        return ""
+
+    def last_of(self, role: Role) -> str:
+        """The last passage of *role*, empty where there is none."""
+        for passage in reversed(self.passages):
+            if passage.role is role:
+                return passage.text
+        return ""

@@ -39,7 +39,7 @@ def traits_of(reading: Reading, said: Said, key: bytes) -> Traits:
         tools=reading.tools,
         max_latency_ms=said.max_latency_ms,
         feature=said.feature,
-        scopes=tuple((name, scope_hash(key, name, value)) for name, value in said.scopes),
+        scopes=tuple([(name, scope_hash(key, name, value)) for name, value in said.scopes]),
         session=None if said.session is None else _hash(key, said.session, b"session"),
         prefix=_prefix(reading, key),
     )
@@ -60,8 +60,8 @@ def _prefix(reading: Reading, key: bytes) -> str | None:
             return _hash(key, "\0".join(head)[:MIN_SHARED_BYTES], b"prefix")
     if reading.turns < 2:
         return None
-    first = next((each.text for each in reading.passages if each.role is Role.USER), "")
-    return _hash(key, "\0".join([*head, first])[:MIN_SHARED_BYTES], b"thread")
+    began = [*head, reading.first_of(Role.USER)]
+    return _hash(key, "\0".join(began)[:MIN_SHARED_BYTES], b"thread")
 
 
 def _hash(key: bytes, text: str, purpose: bytes) -> str:

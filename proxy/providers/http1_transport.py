@@ -77,18 +77,8 @@ class Http1Endpoint:
         fresh_connection: bool,
     ) -> Http1Reply | FailureKind:
         """Send *body* and wait for a response's head."""
-        own = "".join(
-            [
-                f"{_line(name, value)}\r\n"
-                for name, value in headers.items()
-                if name not in self._names
-            ]
-        )
-        head = b"%b%bcontent-length: %d\r\n\r\n" % (
-            self._head,
-            own.encode("utf-8", "surrogateescape"),
-            len(body),
-        )
+        own = self._own(headers) if headers else b""
+        head = b"%b%bcontent-length: %d\r\n\r\n" % (self._head, own, len(body))
         connection = await self._pool.acquire(fresh=fresh_connection)
         if isinstance(connection, FailureKind):
             return connection
@@ -98,6 +88,14 @@ class Http1Endpoint:
             reply.close()
             return failure
         return reply
+
+    def _own(self, headers: Mapping[str, str]) -> bytes:
+        lines = [
+            f"{_line(name, value)}\r\n"
+            for name, value in headers.items()
+            if name not in self._names
+        ]
+        return "".join(lines).encode("utf-8", "surrogateescape")
 
 
 def _line(name: str, value: str) -> str:

@@ -23,6 +23,11 @@ from proxy.domain.said import Said
 from proxy.routing.language import language_of
 from proxy.routing.workload import Hint, hints_of, workload_of
 
+_ORDINARY_TEXT: Final = Label(OutputType.TEXT, Origin.DEFAULT, 0.7)
+_ORDINARY_RISK: Final = Label(Risk.NORMAL, Origin.DEFAULT, 0.5)
+_SOMEBODY_WAITS: Final = Label(LatencyClass.INTERACTIVE, Origin.DEFAULT, 0.8)
+"""Labels of most requests, made once."""
+
 _RANK: Final = {
     Sensitivity.PUBLIC: 0,
     Sensitivity.INTERNAL: 1,
@@ -41,16 +46,16 @@ def classify(reading: Reading, said: Said, rules: ClassifyRules, findings: Findi
     )
     sensitivity, lowering_ignored = _sensitivity(reading, said, rules, findings)
     return Labels(
-        workload=workload,
-        sensitivity=sensitivity,
-        kinds=findings.kinds,
-        language=language_of(reading),
-        output_type=_output_type(reading, workload, hints),
-        risk=_risk(said, findings),
-        latency_class=_latency_class(said),
-        user_type=said.user_type,
-        disallowed=findings.disallowed,
-        lowering_ignored=lowering_ignored,
+        workload,
+        sensitivity,
+        findings.kinds,
+        language_of(reading),
+        _output_type(reading, workload, hints),
+        _risk(said, findings),
+        _latency_class(said),
+        said.user_type,
+        findings.disallowed,
+        lowering_ignored,
     )
 
 
@@ -86,7 +91,7 @@ def _output_type(
         return Label(OutputType.TOOL_CALL, Origin.STRUCTURE, 0.6)
     if workload.value is Workload.CODE:
         return Label(OutputType.CODE, workload.origin, round(workload.confidence * 0.8, 2))
-    return Label(OutputType.TEXT, Origin.DEFAULT, 0.7)
+    return _ORDINARY_TEXT
 
 
 def _risk(said: Said, findings: Findings) -> Label[Risk]:
@@ -94,7 +99,7 @@ def _risk(said: Said, findings: Findings) -> Label[Risk]:
         return Label(said.risk, Origin.CALLER, 1.0)
     if findings.risk is not None:
         return Label(findings.risk, Origin.RULE, 0.9)
-    return Label(Risk.NORMAL, Origin.DEFAULT, 0.5)
+    return _ORDINARY_RISK
 
 
 def _latency_class(said: Said) -> Label[LatencyClass]:
@@ -102,4 +107,4 @@ def _latency_class(said: Said) -> Label[LatencyClass]:
         return Label(said.latency_class, Origin.CALLER, 1.0)
     if said.max_latency_ms is not None:
         return Label(LatencyClass.INTERACTIVE, Origin.CALLER, 1.0)
-    return Label(LatencyClass.INTERACTIVE, Origin.DEFAULT, 0.8)
+    return _SOMEBODY_WAITS

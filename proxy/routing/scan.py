@@ -6,6 +6,8 @@ and what a window holds does not depend on when its search pauses.
 """
 
 from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import Final
 
 from proxy.domain.classing import ClassifyRules
@@ -38,24 +40,18 @@ class Scan:
     """
 
     __slots__ = ("_at", "_disallowed", "_hunt", "_is_whole", "_matched", "_risk", "_rules",
-                 "_starts", "_window")  # fmt: skip
+                 "_texts", "_window")  # fmt: skip
 
     def __init__(self, reading: Reading, rules: ClassifyRules, *, every: bool = False) -> None:
         cap = rules.max_scanned_bytes
-        texts: list[bytes] = []
-        starts: list[int] = []
-        size = 0
-        for passage in reading.passages:
-            if size > cap:
-                break
-            starts.append(size)
-            texts.append(passage.text[: cap + 1].encode())
-            size += len(texts[-1]) + 1
-        text = SEPARATOR.join(texts)
-        self._is_whole = size <= cap + 1 and len(texts) == len(reading.passages)
+        texts = [passage.text for passage in reading.passages]
+        if sum(map(len, texts)) > cap:
+            texts = _beginning(texts, cap + 1)
+        text = SEPARATOR.decode().join(texts).encode()
+        self._is_whole = len(text) <= cap
         self._hunt = Hunt(text[: start_of_sign(text, cap)], rules.phone_regions, every=every)
         self._rules = rules
-        self._starts = starts
+        self._texts = texts
         self._at = 0
         self._window = 0
         self._matched = -1
@@ -83,13 +79,12 @@ class Scan:
     def findings(self) -> Findings:
         """What was found; what was not reached counts as not read."""
         hunt = self._hunt
-        in_order = sorted(hunt.found, key=lambda each: (each[1], -each[2], each[0]))
         return Findings(
-            kinds=tuple(sorted(hunt.kinds)),
-            spans=tuple([self._placed(*each) for each in in_order]),
-            disallowed=tuple(sorted(self._disallowed)),
-            risk=self._risk,
-            complete=self._is_whole and self._window >= len(hunt.text),
+            tuple(sorted(hunt.kinds)),
+            self._placed(hunt.found) if hunt.found else (),
+            tuple(sorted(self._disallowed)),
+            self._risk,
+            self._is_whole and self._window >= len(hunt.text),
         )
 
     def _search(self, stop: int, allowed: int) -> bool:
@@ -114,11 +109,11 @@ class Scan:
         hunt, rules = self._hunt, self._rules
         limit = min(stop + REACH_BYTES, len(hunt.text))
         for kind, terms in ((Kind.TERM, rules.terms), (Kind.HEALTH, rules.health_terms)):
-            if terms and hunt.wants(kind):
+            if terms.written and hunt.wants(kind):
                 hunt.cost += stop - start
                 for span in terms.spans(hunt.text, start, stop, limit):
                     hunt.add(kind, *span)
-        if not (rules.disallowed or rules.risks):
+        if not (rules.disallowed.entries or rules.risks.entries):
             return
         hunt.cost += stop - start
         window = hunt.text[max(0, start - REACH_BYTES) : limit]
@@ -126,6 +121,22 @@ class Scan:
         risks = [*rules.risks.matching(window), *((self._risk,) if self._risk else ())]
         self._risk = max(risks, key=_RISKS.index, default=None)
 
-    def _placed(self, kind: Kind, start: int, end: int) -> Finding:
-        at = bisect_right(self._starts, start) - 1
-        return Finding(kind, at, start - self._starts[at], end - self._starts[at])
+    def _placed(self, found: list[tuple[Kind, int, int]]) -> tuple[Finding, ...]:
+        """What was *found*, in order, each by its passage and its place in it."""
+        starts = [0, *accumulate(len(text.encode()) + len(SEPARATOR) for text in self._texts)]
+        placed = []
+        for kind, start, end in sorted(found, key=lambda each: (each[1], -each[2], each[0])):
+            at = bisect_right(starts, start) - 1
+            placed.append(Finding(kind, at, start - starts[at], end - starts[at]))
+        return tuple(placed)
+
+
+def _beginning(texts: Sequence[str], chars: int) -> list[str]:
+    """As many of *texts* as make up *chars*, the last one cut."""
+    kept: list[str] = []
+    for text in texts:
+        if chars <= 0:
+            break
+        kept.append(text[:chars])
+        chars -= len(text)
+    return kept

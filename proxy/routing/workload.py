@@ -26,10 +26,12 @@ _LEAST = 1.5
 """Votes below this say nothing."""
 
 _OF_FORM = {
-    Form.CHOICE: ((Workload.CLASSIFICATION, 3.0), (Workload.EXTRACTION, 0.5)),
-    Form.SCHEMA: ((Workload.EXTRACTION, 3.0), (Workload.CLASSIFICATION, 0.5)),
-    Form.JSON: ((Workload.EXTRACTION, 1.5), (Workload.CLASSIFICATION, 0.5)),
+    Form.CHOICE: {Workload.CLASSIFICATION: 3.0, Workload.EXTRACTION: 0.5},
+    Form.SCHEMA: {Workload.EXTRACTION: 3.0, Workload.CLASSIFICATION: 0.5},
+    Form.JSON: {Workload.EXTRACTION: 1.5, Workload.CLASSIFICATION: 0.5},
 }
+_NO_VOTE: Final = Label(Workload.CHAT, Origin.DEFAULT, 0.5)
+_FEW_VOTES: Final = Label(Workload.CHAT, Origin.DEFAULT, 0.4)
 _EXTRACTS = re.compile(r"extract|parse|record|fields|entit|save_|store_|struct", re.IGNORECASE)
 _CLASSIFIES = re.compile(r"classif|categor|label|tag|route|intent|sentiment", re.IGNORECASE)
 
@@ -46,11 +48,12 @@ def hints_of(reading: Reading, rules: ClassifyRules) -> list[Hint]:
     if reading.endpoint is Endpoint.EMBEDDINGS:
         return []  # nothing is asked for: it is all material
     hints: list[Hint] = []
+    own = rules.workloads
     for text, weight in _instructions_of(reading):
         encoded = text.encode()
         hints += [Hint(says, weight) for says in BUILT_IN.matching(encoded)]
-        if rules.workloads:
-            hints += [Hint(vote, weight) for vote in rules.workloads.matching(encoded)]
+        if own.entries:
+            hints += [Hint(vote, weight) for vote in own.matching(encoded)]
     return hints
 
 
@@ -63,20 +66,20 @@ def workload_of(reading: Reading, hints: list[Hint]) -> Label[Workload]:
     for says, weight in hints:
         if isinstance(says, Vote):
             votes[says.workload] = votes.get(says.workload, 0.0) + says.weight * weight
-    by_form = dict(_OF_FORM.get(reading.form, ()))
-    for workload, points in by_form.items():
-        votes[workload] = votes.get(workload, 0.0) + points
+    by_form: dict[Workload, float] = {}
+    if reading.form is not Form.FREE:
+        by_form = _OF_FORM[reading.form]
+        for workload, points in by_form.items():
+            votes[workload] = votes.get(workload, 0.0) + points
     return _elect(votes, by_form)
 
 
 def _instructions_of(reading: Reading) -> list[tuple[str, float]]:
     """The parts of a request that may say what is to be done, each with what it counts."""
     parts: list[tuple[str, float]] = []
-    system = next((each.text for each in reading.passages if each.role is Role.SYSTEM), "")
-    if system:
+    if system := reading.first_of(Role.SYSTEM):
         parts.append((system[:SYSTEM_CHARS], _SYSTEM_WEIGHT))
-    asked = next((each.text for each in reversed(reading.passages) if each.role is Role.USER), "")
-    head, body, tail = _divide(asked)
+    head, body, tail = _divide(reading.last_of(Role.USER))
     parts.append((head, _HEAD_WEIGHT))
     if tail:
         parts.append((tail, _TAIL_WEIGHT))
@@ -116,12 +119,12 @@ def _by_shape(reading: Reading) -> Label[Workload] | None:
 
 def _elect(votes: dict[Workload, float], by_form: dict[Workload, float]) -> Label[Workload]:
     if not votes:
-        return Label(Workload.CHAT, Origin.DEFAULT, 0.5)
-    winner = max(votes, key=lambda each: (votes[each], each))
-    most = votes[winner]
+        return _NO_VOTE
+    *others, most = sorted(votes.values())
     if most < _LEAST:
-        return Label(Workload.CHAT, Origin.DEFAULT, 0.4)
-    second = max((points for each, points in votes.items() if each is not winner), default=0.0)
+        return _FEW_VOTES
+    second = others[-1] if others else 0.0
+    winner = max([each for each, points in votes.items() if points == most])
     sure = round(min(0.95, 0.4 + 0.6 * (most - second) / (most + 1.0)), 2)
     shaped = by_form.get(winner, 0.0) > most / 2
     return Label(winner, Origin.STRUCTURE if shaped else Origin.RULE, sure)

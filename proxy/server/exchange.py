@@ -7,7 +7,7 @@ caller's key and our own `x-pointsman-*` never do.
 import asyncio
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from aiohttp import HttpVersion11, web
 from aiohttp.web_protocol import RequestPayloadError
@@ -18,7 +18,10 @@ from proxy.errors import GatewayError
 from proxy.ports import Clock
 from proxy.server.sink import ClientSink
 
-FORWARDED = ("idempotency-key", "openai-beta", "traceparent", "tracestate", "x-client-request-id")
+FORWARDED = frozenset(
+    {"idempotency-key", "openai-beta", "traceparent", "tracestate", "x-client-request-id"}
+)
+_NONE: Mapping[str, str] = {}
 
 FLOOR_BYTES_PER_S = 1024
 FLOOR_AFTER_S = 10.0
@@ -43,6 +46,10 @@ class SentHeaders:
         if name not in self._fields:
             return None
         return ", ".join(self._fields.getall(name))
+
+    def __iter__(self) -> Iterator[str]:
+        """All names, in lower case."""
+        return map(str.lower, self._fields)
 
 
 class HttpExchange:
@@ -79,9 +86,11 @@ class HttpExchange:
     def forwarded(self) -> Mapping[str, str]:
         """The client's headers that may go upstream."""
         headers = self._request.headers
+        if FORWARDED.isdisjoint(map(str.lower, headers)):
+            return _NONE
         found = {
             name: value
-            for name in FORWARDED
+            for name in sorted(FORWARDED)
             if (value := headers.get(name)) is not None and value.isascii()
         }
         if found and self.trace_id is None:

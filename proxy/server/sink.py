@@ -180,26 +180,24 @@ class ClientSink:
         self.end()
 
     def _head_bytes(self, head: Head) -> bytes:
-        lines = [
-            f"HTTP/1.1 {head.status} {_REASONS.get(head.status, 'Unknown')}",
-            f"content-type: {head.content_type}",
-            f"date: {_date(int(time.time()))}",
-            f"x-request-id: {self._request_id}",
-        ]
-        lines += [f"{name}: {value}" for name, value in head.headers]
+        lines = "".join([f"{name}: {value}\r\n" for name, value in head.headers])
         if head.content_length is not None:
-            lines.append(f"content-length: {head.content_length}")
+            lines += f"content-length: {head.content_length}\r\n"
         elif self._chunked:
-            lines.append("transfer-encoding: chunked")
+            lines += "transfer-encoding: chunked\r\n"
         if head.stream:
             # `connection: close` is never said on a stream: with it, one SDK takes a cut body
             # for a whole one. The connection closes all the same.
-            lines += ["cache-control: no-cache", "x-accel-buffering: no"]
+            lines += "cache-control: no-cache\r\nx-accel-buffering: no\r\n"
         elif not self._keep_alive:
-            lines.append("connection: close")
+            lines += "connection: close\r\n"
         if self._keep_alive and not self._http11:
-            lines.append("connection: keep-alive")
-        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
+            lines += "connection: keep-alive\r\n"
+        return (
+            f"HTTP/1.1 {head.status} {_REASONS.get(head.status, 'Unknown')}\r\n"
+            f"content-type: {head.content_type}\r\ndate: {_date(int(time.time()))}\r\n"
+            f"x-request-id: {self._request_id}\r\n{lines}\r\n"
+        ).encode("latin-1", "replace")
 
 
 _CHUNK_HEADS = tuple(b"%x\r\n" % size for size in range(4096))

@@ -131,9 +131,7 @@ class Board:
     ) -> None:
         """See `ports.HealthBoard`."""
         now = self._now()
-        seen = self._seen.get(target_id)
-        if seen is None:
-            seen = self._seen[target_id] = Seen()
+        seen = self._seen[target_id]
         if kind is None and seen.breaker.seen_at(now) is Breaker.HALF_OPEN:
             seen.windows.clear()  # what opened it must not open it again: the minute starts anew
         window = seen.window_at(now)
@@ -151,7 +149,7 @@ class Board:
     def answered(self, answer: Answered) -> None:
         """See `ports.HealthBoard`."""
         now = self._now()
-        seen = self._seen.setdefault(answer.target_id, Seen())
+        seen = self._seen[answer.target_id]
         if answer.broke:
             window = seen.window_at(now)
             kind = FailureKind.DISCONNECTED
@@ -174,7 +172,7 @@ class Board:
 
     def limits_left(self, target_id: str, share: float) -> None:
         """See `ports.HealthBoard`."""
-        seen = self._seen.setdefault(target_id, Seen())
+        seen = self._seen[target_id]
         seen.headroom, seen.headroom_at = share, self._now()
 
     def standings(self) -> Mapping[str, Standing]:

@@ -80,19 +80,21 @@ def _reading_of_chat(body: Mapping[str, object], walk: "_Walk") -> Reading:
             break
         walk.message(message)
     walk.settings(body, "messages")
-    tools = [*_listed(body, "tools"), *_listed(body, "functions")]
-    choice, forced = _tool_choice(body) if tools else (ToolChoice.NONE, None)
+    tools = 0
+    choice, forced = ToolChoice.NONE, None
+    if ("tools" in body or "functions" in body) and (tools := _count_of_tools(body)):
+        choice, forced = _tool_choice(body)
     return Reading(
         Endpoint.CHAT,
         tuple(walk.passages),
-        tools=len(tools),
-        tool_choice=choice,
-        forced_tool=forced,
-        answers_tools=walk.answers_tools,
-        form=_form(body.get("response_format")),
-        images=walk.images,
-        turns=walk.turns,
-        unread=walk.unread,
+        tools,
+        choice,
+        forced,
+        walk.answers_tools,
+        _form(body["response_format"]) if "response_format" in body else Form.FREE,
+        walk.images,
+        walk.turns,
+        walk.unread,
     )
 
 
@@ -116,14 +118,18 @@ class _Walk:
 
     def message(self, message: Mapping[str, object]) -> None:
         """Take one message; `parse` has checked that it is an object with a known role."""
-        role = _ROLES[str(message["role"])]
+        role = _ROLES[message["role"]]  # type: ignore[index]  # `parse` found a text
         if role is Role.USER:
             self.turns += 1
         elif role is Role.TOOL:
             self.answers_tools = True
         content = message.get("content")
         if isinstance(content, str):
-            self._text(role, content)
+            if role is not Role.TOOL and content.isascii() and self._left > 0:
+                self._left -= 1  # as most are: nothing in it can be hidden
+                self.passages.append(Passage(role, content))
+            else:
+                self._text(role, content)
         elif isinstance(content, list):
             for part in content:
                 self._part(role, part)
@@ -139,7 +145,8 @@ class _Walk:
         for name, value in body.items():
             if name == prompt or name in _NOT_SENT:
                 continue
-            self._names((name,))
+            if name not in _USUAL_NAMES:
+                self._names((name,))
             if _may_tell(value):
                 self.strings(Role.SETTING, value)
 
@@ -279,9 +286,9 @@ def _without(part: Mapping[str, object], *names: str) -> dict[str, object]:
     return {name: value for name, value in part.items() if name not in names}
 
 
-def _listed(body: Mapping[str, object], name: str) -> list[object]:
-    value = body.get(name)
-    return value if isinstance(value, list) else []
+def _count_of_tools(body: Mapping[str, object]) -> int:
+    offered = (body.get("tools"), body.get("functions"))
+    return sum([len(each) for each in offered if isinstance(each, list)])
 
 
 def _tool_choice(body: Mapping[str, object]) -> tuple[ToolChoice, str | None]:

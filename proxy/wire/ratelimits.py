@@ -18,12 +18,16 @@ _PAIRS: Final = tuple(
     ]
 )
 
+_LIMITS: Final = frozenset(limit for limit, _ in _PAIRS)
+
 
 def share_left(headers: Mapping[str, str]) -> float | None:
     """The share, in [0, 1], that is left of the limit nearest to its end; None: nothing is said.
 
     *headers*: names in lower case.
     """
+    if _LIMITS.isdisjoint(headers):
+        return None
     least: float | None = None
     for limit_name, remaining_name in _PAIRS:
         if (stated := headers.get(limit_name)) is None:

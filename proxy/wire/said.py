@@ -46,11 +46,14 @@ def said_of(headers: Headers, body: Mapping[str, object]) -> Said:
     Raises:
         GatewayError: invalid_field; `param` is the header's name or `routing.…`.
     """
+    routing = body.get("routing")
+    speaks = not _HEADERS.keys().isdisjoint(headers)
+    if routing is None and not speaks:
+        return SAID_NOTHING
     words: dict[str, object] = {}
-    for name, key in _HEADERS.items():
+    for name, key in _HEADERS.items() if speaks else ():
         if (written := headers.get(name)) is not None:
             words[key] = _READ[key](name, _of_header(name, key, written))
-    routing = body.get("routing")
     if routing is None:
         return _said(words)
     if not isinstance(routing, dict):
