@@ -13,7 +13,7 @@ from proxy.domain.catalog import Capability
 from proxy.domain.outcome import Failure, FailureKind
 from proxy.domain.usage import Usage
 from proxy.ports import Call, Reply
-from proxy.wire.plain import PlainReading, read_plain, usage_in_tail
+from proxy.wire.plain import NOT_READ, PlainReading, read_plain, usage_in_tail
 from proxy.wire.splice import asks_usage
 from proxy.wire.sse import StreamTap
 from proxy.wire.tool_calls import calls_in
@@ -76,14 +76,15 @@ class Opening:
 class PlainTap:
     """Follows a plain answer: keeps its last bytes, where a large body's usage stands."""
 
-    def __init__(self, reading: PlainReading | None = None) -> None:
-        self.usage = reading.usage if reading else None
-        self.finish_reason = reading.finish_reason if reading else None
+    def __init__(self, reading: PlainReading = NOT_READ, seen_bytes: int = 0) -> None:
+        """*reading*: what was read of the body's first *seen_bytes*."""
+        self.usage = reading.usage
+        self.finish_reason = reading.finish_reason
         self.done = False
         self.failed = False
         self.calls: list[str] = []
         self._tail = b""
-        self._seen_bytes = 0
+        self._seen_bytes = seen_bytes
 
     def feed(self, data: bytes) -> bytes:
         """Pass *data* on, all of it."""
@@ -201,6 +202,6 @@ def _whole(reply: Reply, call: Call, body: bytes) -> Opening | FailureKind:
         return FailureKind.ERROR_EVENT
     if not reading.valid:
         return FailureKind.BAD_REPLY if body.strip() else FailureKind.EMPTY_REPLY
-    tap = PlainTap(reading)
+    tap = PlainTap(reading, len(body))
     tap.calls = calls_in(body)
-    return Opening(call, reply, tap, tap.feed(body), whole=True, stream=False)
+    return Opening(call, reply, tap, body, whole=True, stream=False)

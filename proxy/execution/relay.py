@@ -62,11 +62,12 @@ class TappedSink:
 async def relay(opening: Opening, sink: Sink, headers: tuple[tuple[str, str], ...]) -> Ending:
     """Send the answer that *opening* began to *sink*, to its end. Never raises but cancellation."""
     sink.start(_head(opening, headers))
-    tapped = TappedSink(sink, opening.tap)
-    tapped.send(opening.prefix)
     if opening.whole:
+        sink.write(opening.prefix)
         sink.end()
         return Ending.COMPLETE
+    tapped = TappedSink(sink, opening.tap)
+    tapped.send(opening.prefix)
     if opening.tap.done:
         sink.end()  # the reply is relayed all the same: its connection may be worth keeping
     ending = await opening.reply.relay_to(tapped)

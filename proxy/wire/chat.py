@@ -96,7 +96,7 @@ def _read_message(at: int, message: object, needs: set[Capability]) -> int:
         raise _role_refusal(f"messages[{at}].role", role)
     content = message.get("content")
     if isinstance(content, str):
-        size = text_bytes(content)
+        size = len(content) if content.isascii() else text_bytes(content)
     elif isinstance(content, list):
         size = sum([_read_part(part, needs) for part in content])
     else:

@@ -23,12 +23,15 @@ class PlainReading:
     finish_reason: str | None = None
 
 
+NOT_READ: Final = PlainReading(valid=False)
+
+
 def read_plain(body: bytes) -> PlainReading:
     """Read a whole *body*; white space around it (DeepSeek's keep-alive) does not matter."""
     try:
         answer = orjson.loads(body)
     except orjson.JSONDecodeError:
-        return PlainReading(valid=False)
+        return NOT_READ
     is_error = error_of(answer) is not None
     if not isinstance(answer, dict):
         return PlainReading(valid=False, is_error=is_error)
