@@ -22,6 +22,9 @@ once, 32 times in a turn: as events of three bytes that would keep all others wa
 CLOSE_FIRST_S: Final = 1.0
 """How long before the server, where it says when it will, an idle connection is given up."""
 
+JOINED_BYTES: Final = 64 * 1024
+"""A shorter body is copied behind its head: a second buffer costs more than that."""
+
 REST_S: Final = 0.1
 """How long a connection may take to deliver the end of a body whose content is complete."""
 
@@ -70,12 +73,17 @@ class Connection(asyncio.Protocol):
         """Whether it can carry an exchange."""
         return self._transport is not None and not self._transport.is_closing()
 
-    def send(self, request: bytes, between_chunks_s: float, deadline: LoopSeconds) -> Http1Reply:
-        """Send a whole *request*; await the reply's `head` next."""
+    def send(
+        self, head: bytes, body: bytes, between_chunks_s: float, deadline: LoopSeconds
+    ) -> Http1Reply:
+        """Send a whole request; await the reply's `head` next."""
         assert self._transport is not None
         self._parser.begin()
         self._reply = Http1Reply(self, self._parser, between_chunks_s, deadline)
-        self._transport.write(request)
+        if len(body) < JOINED_BYTES:
+            self._transport.write(head + body)
+        else:
+            self._transport.writelines((head, body))
         return self._reply
 
     def release(self) -> None:

@@ -82,7 +82,7 @@ class Http1Endpoint:
         connection = await self._pool.acquire(fresh=fresh_connection)
         if isinstance(connection, FailureKind):
             return connection
-        reply = connection.send(head + body, self._between_chunks_s, deadline)
+        reply = connection.send(head, body, self._between_chunks_s, deadline)
         failure = await reply.head()
         if failure is not None:
             reply.close()

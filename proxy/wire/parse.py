@@ -68,7 +68,11 @@ def count_brackets(body: bytes, caps: Caps) -> int:
     """
     if len(body) > caps.max_body_bytes:
         raise GatewayError("body_too_large", limit=caps.max_body_bytes)
-    brackets = len(body) - len(body.translate(None, b"[{"))  # in one pass
+    # Bytes are left out no faster than they are found, and in prose brackets are few: several
+    # times as quick as counting. No more are looked for than would be too many.
+    most = caps.max_brackets + 1
+    brackets = 2 * len(body) - len(body.replace(b"[", b"", most))
+    brackets -= len(body.replace(b"{", b"", most))
     if brackets > caps.max_brackets:
         raise GatewayError("body_too_complex", limit=caps.max_brackets)
     return brackets

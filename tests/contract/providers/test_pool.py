@@ -57,7 +57,7 @@ async def taken(pool: Pool, *, fresh: bool = False) -> Connection:
 
 async def use(connection: Connection) -> None:
     """One exchange, after which the connection is given back."""
-    reply = connection.send(REQUEST, 60.0, FOR_EVER)
+    reply = connection.send(REQUEST, b"", 60.0, FOR_EVER)
     assert await reply.head() is None
     assert await reply.read() == b"{}"
     assert await reply.read() == b""
@@ -126,7 +126,7 @@ async def test_waiter_that_leaves_in_the_same_turn_is_skipped(a_pool: Maker) -> 
     async with asyncio.TaskGroup() as tasks:
         waiting = [tasks.create_task(taken(pool)) for _ in range(2)]
         await turns()
-        reply = first.send(REQUEST, 60.0, FOR_EVER)
+        reply = first.send(REQUEST, b"", 60.0, FOR_EVER)
         await reply.head()
         await reply.read()
         waiting[0].cancel()
@@ -280,7 +280,7 @@ async def test_closed_pool_makes_no_more(a_pool: Maker, upstream: RawUpstream) -
     """Who waits, who connects and who comes later is told; who reads is told that it broke."""
     upstream.answers(sending(then="silence"))
     pool = a_pool(max_connections=2)
-    reply = (await taken(pool)).send(REQUEST, 60.0, FOR_EVER)
+    reply = (await taken(pool)).send(REQUEST, b"", 60.0, FOR_EVER)
     async with asyncio.TaskGroup() as tasks:
         asking = [tasks.create_task(pool.acquire()) for _ in range(3)]
         await turns(1)
@@ -319,7 +319,7 @@ async def test_connection_that_dies_at_birth_holds_no_place() -> None:
         for _ in range(50):
             connection = await pool.acquire()
             if isinstance(connection, Connection):
-                reply = connection.send(REQUEST, 60.0, FOR_EVER)
+                reply = connection.send(REQUEST, b"", 60.0, FOR_EVER)
                 assert await reply.head() is FailureKind.DISCONNECTED
                 reply.close()
         await turns()

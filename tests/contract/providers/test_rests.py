@@ -61,7 +61,7 @@ class Wired:
 
     async def begun(self, head: bytes = EVENT_STREAM + CHUNKED) -> Http1Reply:
         """A reply whose head came."""
-        reply = self.connection.send(b"", 60.0, LoopSeconds(float("inf")))
+        reply = self.connection.send(b"", b"", 60.0, LoopSeconds(float("inf")))
         self.connection.data_received(head)
         assert await reply.head() is None
         return reply
@@ -137,7 +137,7 @@ async def test_bytes_behind_an_answer_are_seen_in_the_rest(behind: bytes) -> Non
     """An answer that ends where a turn does may have something behind it in the same read."""
     wired = Wired()
     size = TURN_BYTES - len(OK + b"content-length: 12345\r\n\r\n")
-    reply = wired.connection.send(b"", 60.0, LoopSeconds(float("inf")))
+    reply = wired.connection.send(b"", b"", 60.0, LoopSeconds(float("inf")))
     answer = OK + b"content-length: %d\r\n\r\n" % size + b"x" * size
     assert len(answer) == TURN_BYTES
     wired.connection.data_received(answer + behind)

@@ -13,7 +13,7 @@ from proxy.domain.catalog import Capability, Endpoint
 from proxy.domain.request import Request
 from proxy.errors import GatewayError
 from proxy.wire.limits import Caps
-from proxy.wire.parse import parse
+from proxy.wire.parse import count_brackets, parse
 
 HI: list[Any] = [{"role": "user", "content": "hi"}]
 
@@ -348,3 +348,14 @@ def test_flood_of_lists_is_refused_before_it_is_decoded() -> None:
     with pytest.raises(GatewayError) as raised:
         parse(Endpoint.CHAT, body + b"0]}", Caps())
     assert raised.value.code == "body_too_complex"
+
+
+@given(st.text("[{x").map(str.encode))
+def test_brackets_are_counted_up_to_their_cap(body: bytes) -> None:
+    """Both kinds count together; what is over the cap is refused whichever kind it is."""
+    brackets = body.count(b"[") + body.count(b"{")
+    assert count_brackets(body, Caps(max_brackets=max(1, brackets))) == brackets
+    if brackets > 1:
+        with pytest.raises(GatewayError) as raised:
+            count_brackets(body, Caps(max_brackets=brackets - 1))
+        assert raised.value.code == "body_too_complex"
