@@ -129,6 +129,11 @@ def _weights(random: Random) -> Weights:
     return Weights(tuple((term, random.uniform(0.01, 9)) for term in terms))
 
 
+def _ladder(random: Random) -> Degrade:
+    steps = random.sample(list(DegradeStep), random.randrange(1, 7))
+    return Degrade(tuple(steps), 50, "Later.")
+
+
 def _world(random: Random) -> Snapshot:
     names = [f"{name}/m" for name in "abcde"[: random.randrange(1, 6)]]
     route = Route(
@@ -136,6 +141,7 @@ def _world(random: Random) -> Snapshot:
         tuple(_target(random, name) for name in names),
         strategy=_maybe(random, random.choice(list(Strategy))),
         weights=_maybe(random, _weights(random)),
+        degrade=_maybe(random, _ladder(random)),
     )
     history = History(
         9, _maybe(random, random.randrange(9999)), None, _maybe(random, random.uniform(1, 9))
@@ -190,9 +196,6 @@ def _ruling(random: Random) -> Ruling:
         "max_cost_nanousd": random.choice([None, None, random.randrange(10**10)]),
         "max_latency_ms": random.choice([None, None, random.randrange(1, 60_000)]),
         "max_output_tokens": random.choice([None, random.randrange(1, 10_000)]),
-        "degrade": _maybe(
-            random,
-            Degrade(tuple(random.sample(list(DegradeStep), random.randrange(1, 7))), 50, "Later."),
-        ),
+        "degrade": _maybe(random, _ladder(random)),
     }
     return Ruling(applied=("any",), **said)

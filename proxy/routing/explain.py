@@ -97,13 +97,13 @@ def _rejected(rejection: Rejection) -> dict[str, Any]:
 
 def _labels(labels: Labels) -> dict[str, Any]:
     told: dict[str, Any] = {
-        field.name: {
+        name: {
             "value": str(label.value),
             "origin": label.origin.value,
             "confidence": round(label.confidence, 4),
         }
-        for field in fields(labels)
-        if isinstance(label := getattr(labels, field.name), Label)
+        for name in (*(field.name for field in fields(labels)), "degradable")
+        if isinstance(label := getattr(labels, name), Label)
     }
     return told | {
         "kinds": [kind.value for kind in labels.kinds],
@@ -128,6 +128,8 @@ def lines_of(decision: Decision) -> list[str]:
         f"{labels.workload.confidence:.2f})",
         f"text      {labels.sensitivity.value}, {labels.language.value}"
         + (f", holds {', '.join(labels.kinds)}" if labels.kinds else ""),
+        f"risk      {labels.risk.value} ({labels.risk.origin}), degradable "
+        f"{labels.degradable.value}",
         f"rules     {', '.join(decision.rules) or 'none'}",
     ]
     if decision.ruling.redact:

@@ -140,6 +140,8 @@ def _decision(record: Record) -> dict[str, object] | None:
             "sensitivity": labels.sensitivity.value,
             "kinds": labels.kinds,
             "language": labels.language.value,
+            "risk": labels.risk.value,
+            "degradable": labels.degradable.value,
             "lowering_ignored": labels.lowering_ignored,
         }
         if decision.ruling.log is LogLevel.FULL

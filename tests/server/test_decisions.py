@@ -243,6 +243,25 @@ async def test_cheaper_tier_is_told(gateway: GatewayUnderTest) -> None:
     assert row["decision"]["degraded"]["step"] == "cheaper_tier"
 
 
+async def test_high_risk_is_not_stepped_down(gateway: GatewayUnderTest) -> None:
+    """Where only the route has a ladder, who says that much depends on it gets the rule's error."""
+    careful = await asked(gateway, "Hello", "x-pointsman-risk: high", model="cheap")
+    told = await asked(gateway, "Hello", model="cheap", path="/v1/route", routing={"risk": "high"})
+    easy = await asked(gateway, "Hello", model="cheap", routing={"risk": "low"})
+    rows = await gateway.lines.requests(3)
+
+    assert (careful.status, careful.error["code"]) == (403, "policy_refused")
+    assert careful.header("x-pointsman-degraded") is None
+    label = orjson.loads(told.body)["labels"]["degradable"]
+    assert label == {"value": "by_rule", "origin": "caller", "confidence": 1.0}
+    assert orjson.loads(told.body)["selected"] is None
+    assert easy.header("x-pointsman-target") == "second/medium"
+    labels = [row["decision"]["labels"] for row in (rows[0], rows[2])]
+    assert [(each["risk"], each["degradable"]) for each in labels] == [
+        ("high", "by_rule"), ("low", "freely")
+    ]  # fmt: skip
+
+
 async def test_fewer_tokens_are_asked_for(gateway: GatewayUnderTest) -> None:
     """A bound on cost is kept by a smaller limit for the answer, in the body that is sent."""
     gateway.script("second", echo=True)

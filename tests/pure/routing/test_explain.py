@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 
 from proxy.domain.decision import Decision, Degradation, Reason, Rejection
 from proxy.domain.facts import Facts
-from proxy.domain.labels import Kind, Labels
+from proxy.domain.labels import Kind, Labels, Risk
 from proxy.domain.price import Price
 from proxy.domain.rules import (
     Attribute,
@@ -114,6 +114,7 @@ def test_json_has_the_documented_form() -> None:
     }
     assert ranked[1]["predicted"]["cost_usd"] is None
     assert labels["workload"] == {"value": "chat", "origin": "default", "confidence": 0.5}
+    assert labels["degradable"] == {"value": "by_ladder", "origin": "default", "confidence": 0.5}
     assert labels["kinds"] == ["email"]
     assert (labels["disallowed"], labels["lowering_ignored"]) == (["spam"], False)
 
@@ -171,7 +172,7 @@ def test_table_is_readable() -> None:
         ),
         rejected=(OUT, Rejection("four/m", Reason.TOO_SLOW, "900 ms, allowed 500 ms")),
         ruling=Ruling(applied=("eu",)),
-        labels=some_labels(kinds=(Kind.EMAIL,)),
+        labels=some_labels(kinds=(Kind.EMAIL,), risk=Risk.HIGH),
         degradation=STEPPED,
     )
 
@@ -182,6 +183,7 @@ def test_table_is_readable() -> None:
         "strategy  priority",
         "workload  chat (default, 0.50)",
         "text      public, en, holds email",
+        "risk      high (caller), degradable by_rule",
         "rules     eu",
         "degraded  fewer_tokens: no limit -> 50 tokens (cost_above_bound)",
         "",
