@@ -124,7 +124,12 @@ def completion_tokens(facts: Facts, history: History | None, limit: int | None) 
         return 0
     known = history.completion_tokens_p50 if history is not None else None
     expected = EXPECTED_COMPLETION_TOKENS[facts.labels.workload.value] if known is None else known
-    each = expected if limit is None else min(expected, limit)
+    return all_answers(expected, facts, limit)
+
+
+def all_answers(each_tokens: int, facts: Facts, limit: int | None) -> int:
+    """The tokens of all answers to the request, where each has so many or as its *limit* allows."""
+    each = each_tokens if limit is None else min(each_tokens, limit)
     return each * facts.n * prompts_in(facts)
 
 

@@ -122,6 +122,15 @@ def calls(gateway: GatewayUnderTest) -> list[int]:
     return [gateway.calls(name) for name in NAMES]
 
 
+def refresh(gateway: GatewayUnderTest) -> None:
+    """Let decisions see what was seen of targets, in place of a second's wait."""
+    serving = gateway.runner._gateway
+    assert serving is not None
+    holder = serving._pipeline._snapshots
+    assert isinstance(holder, SnapshotHolder)
+    holder.refresh()
+
+
 async def test_labels_and_rules_stand_in_header_and_line(gateway: GatewayUnderTest) -> None:
     """What was decided is told to the client and to the log, without a word of the text."""
     answer = await asked(gateway, MAIL, "x-pointsman-workload: extraction")
@@ -449,6 +458,22 @@ async def test_route_tells_the_decision_and_sends_nothing(gateway: GatewayUnderT
     assert calls(gateway) == [0, 0, 0]
 
 
+async def test_route_tells_what_is_expected(gateway: GatewayUnderTest) -> None:
+    """Of the answers that came to like requests: attempts, and how many called tools."""
+    gateway.script("first", error={"status": 500})
+    gateway.script("second", tool_calls=[{"name": "f", "arguments": "{}"}])
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
+    await asked(gateway, "Look it up", tools=tools)
+    gateway.script("first")
+    await asked(gateway, "Look it up", tools=tools)
+    refresh(gateway)
+    answer = await asked(gateway, "Look it up", path="/v1/route", tools=tools)
+
+    found = orjson.loads(answer.body)["expected"]
+    assert (found["samples"], found["attempts"], found["tool_calls"]) == (2, 1.5, 0.5)
+    assert 0 < found["completion_tokens"] <= found["completion_tokens_p95"]
+
+
 async def test_route_takes_a_question_in_a_few_words(gateway: GatewayUnderTest) -> None:
     """Workload, prompt, tier, bound, sensitive or not: no chat need be written."""
     question = {"prompt": "x", "workload": "code", "sensitive": True, "tier": "enterprise"}
@@ -476,11 +501,7 @@ async def test_target_that_keeps_failing_is_left_alone(gateway: GatewayUnderTest
     gateway.script("first", error={"status": 500})
     for _ in range(5):
         await asked(gateway)
-    gateway_of = gateway.runner._gateway
-    assert gateway_of is not None
-    holder = gateway_of._pipeline._snapshots
-    assert isinstance(holder, SnapshotHolder)
-    holder.refresh()  # in place of a second's wait
+    refresh(gateway)
     answer = await asked(gateway)
 
     assert answer.header("x-pointsman-attempts") == "1"

@@ -11,6 +11,7 @@ from proxy.execution.dry_run import Moment, dry_run
 from proxy.policytests.load import load_tests
 from proxy.policytests.run import sent_by
 from proxy.policytests.spec import WorldSpec
+from proxy.routing.expected import expected_of
 from proxy.routing.explain import explained
 from proxy.stub import NOON_S, Stub, key_of, running_stub
 
@@ -42,4 +43,5 @@ async def test_every_shipped_request_is_decided_alike(stub: Stub) -> None:
                 told = await reply.json()
             tenant = test.snapshot.tenants[test.tenant_id]
             run = dry_run(sent, tenant, test.snapshot, Moment(NOON_S))
-            assert told == explained(run.decision), test.spec.name
+            expected = expected_of(run.decision, run.facts, test.snapshot)
+            assert told == explained(run.decision, expected), test.spec.name
