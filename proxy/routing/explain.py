@@ -69,6 +69,7 @@ def _ranked(rank: int, candidate: Candidate) -> dict[str, Any]:
         "rank": rank,
         **(_named(candidate.target) or {}),
         "tier": candidate.target.tier.value,
+        "priced": candidate.target.price is not None,
         "score": round(candidate.score, 6),
         "terms": {name: round(term, 6) for name, term in candidate.terms._asdict().items()},
         "predicted": {

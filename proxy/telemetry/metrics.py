@@ -62,7 +62,9 @@ class _Alike(NamedTuple):
 class _Tally:
     """What requests that are counted alike came to since the last refresh."""
 
-    __slots__ = ("cost_nanousd", "estimates", "first_byte", "requests", "seconds", "tokens")
+    __slots__ = (
+        "cost_nanousd", "estimates", "first_byte", "requests", "seconds", "tokens", "unpriced"
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.requests = 0
@@ -71,6 +73,7 @@ class _Tally:
         self.estimates = _Figures(series.PROMPT_ESTIMATE.buckets)
         self.tokens = [0] * len(TOKEN_CLASSES)
         self.cost_nanousd = 0
+        self.unpriced = 0
 
 
 class _Figures:
@@ -111,6 +114,7 @@ class Metrics:
         self._attempts = self._counter(series.ATTEMPTS)
         self._tokens = self._counter(series.TOKENS)
         self._cost = self._counter(series.COST)
+        self._unpriced = self._counter(series.UNPRICED)
         self._maybe_cost = self._counter(series.MAYBE_COST)
         self._keyring = self._counter(series.KEYRING)
         self._price_fetches = self._counter(series.PRICE_FETCHES)
@@ -165,7 +169,10 @@ class Metrics:
             estimate = _prompt_estimate(record)
             if estimate is not None:
                 tally.estimates.add(estimate / usage.prompt_tokens)
-        tally.cost_nanousd += record.cost_nanousd or 0
+        if record.cost_nanousd is None:
+            tally.unpriced += 1
+        else:
+            tally.cost_nanousd += record.cost_nanousd
         attempted = self._attempted
         for attempt in record.attempts:
             outcome = (attempt.target_id, attempt.failure)
@@ -251,9 +258,11 @@ class Metrics:
         for token_class, tokens in zip(TOKEN_CLASSES, tally.tokens, strict=True):
             if tokens:
                 self._tokens.labels(target_id, token_class, alike.evidence.value).inc(tokens)
+        tenant = alike.tenant_id or NONE
         if tally.cost_nanousd:
-            tenant = alike.tenant_id or NONE
             self._cost.labels(tenant, target_id).inc(tally.cost_nanousd)
+        if tally.unpriced:
+            self._unpriced.labels(tenant, target_id).inc(tally.unpriced)
 
     def _counter(self, of: series.Count) -> Counter:
         return Counter(of.name, of.text, of.labels, registry=self._registry)

@@ -75,6 +75,7 @@ def json_line(record: Record) -> bytes:
             "tokens": _tokens(record.usage),
             "evidence": record.evidence,
             "cost_nanousd": record.cost_nanousd,
+            "priced": record.priced,
             "finish_reason": finish_reason_of(record.finish_reason),
             "config": record.config_version,
             "body_bytes": record.body_bytes,
@@ -106,6 +107,8 @@ def console_line(record: Record) -> bytes:
         parts.append(f"{record.usage.prompt_tokens}+{record.usage.completion_tokens} tokens")
     if record.cost_nanousd is not None:
         parts.append(f"${record.cost_nanousd / NANOUSD_PER_USD:.6f}")
+    elif record.priced is False:
+        parts.append("no price")
     parts.append(f"{record.total_ms:.0f} ms")
     parts.append(error_code_of(record.error_code) or record.ending.value)
     parts.append(record.request_id)

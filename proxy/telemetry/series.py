@@ -74,6 +74,11 @@ TOKENS: Final = Count(
 COST: Final = Count(
     "pointsman_cost_nanousd_total", "Cost in whole nano-dollars.", ("tenant", "target")
 )
+UNPRICED: Final = Count(
+    "pointsman_unpriced_answers_total",
+    "Answers of targets without a price: what they cost is not known.",
+    ("tenant", "target"),
+)
 MAYBE_COST: Final = Count(
     "pointsman_maybe_cost_nanousd_total",
     "Estimated nano-dollars for the prompts of attempts that did not answer but may be billed.",
@@ -110,6 +115,7 @@ ALL: Final[tuple[Count | Level | Spread, ...]] = (
     ATTEMPTS,
     TOKENS,
     COST,
+    UNPRICED,
     MAYBE_COST,
     KEYRING,
     PRICE_FETCHES,

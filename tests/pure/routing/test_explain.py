@@ -85,6 +85,7 @@ def test_json_has_the_documented_form() -> None:
         "model": "m",
         "target": "one/m",
         "tier": "standard",
+        "priced": True,
         "score": 0.5,
         "terms": {
             "cost": 0.5,
@@ -108,6 +109,15 @@ def test_json_has_the_documented_form() -> None:
     assert labels["degradable"] == {"value": "by_ladder", "origin": "default", "confidence": 0.5}
     assert labels["kinds"] == ["email"]
     assert (labels["disallowed"], labels["lowering_ignored"]) == (["spam"], False)
+
+
+def test_target_without_a_price_is_told_as_such() -> None:
+    """Its cost is null, and that is no gap in what was worked out."""
+    free = a_target("free/m", price=None)
+
+    (told,) = explained(decide(some_facts(), a_snapshot(a_route(free))), UNKNOWN)["ranked"]
+
+    assert (told["priced"], told["predicted"]["cost_usd"]) == (False, None)
 
 
 def test_nobody_is_told_as_null() -> None:

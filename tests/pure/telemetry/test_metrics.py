@@ -140,6 +140,19 @@ def test_request_under_way_is_in_flight() -> None:
     assert samples(metrics.render()[0])["pointsman_requests_in_flight{}"] == 1
 
 
+def test_answer_without_a_price_is_counted_as_such() -> None:
+    """An answer of no cost is no gap; one of unknown cost must not look like it."""
+    metrics = Metrics("0")
+    for cost in (None, None, NanoUsd(0)):
+        metrics.request_ended(a_record(cost_nanousd=cost))
+    metrics.request_ended(a_record(cost_nanousd=None, target_id=None))
+
+    found = samples(metrics.render()[0])
+
+    name = 'pointsman_unpriced_answers_total{target="sim-b/fast",tenant="acme"}'
+    assert {key: value for key, value in found.items() if "unpriced" in key} == {name: 2}
+
+
 def test_path_of_a_client_makes_no_series() -> None:
     """Unknown paths share one series, so that a scan cannot fill the memory."""
     metrics = Metrics("0")
