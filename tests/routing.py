@@ -1,6 +1,7 @@
-"""Any snapshot, facts and ruling that deciding can meet, for hypothesis.
+"""What tests read of decisions; and any snapshot, facts and ruling that deciding can meet, for
+hypothesis.
 
-They are made of a seed: drawing a whole world value by value takes hypothesis longer than
+These are made of a seed: drawing a whole world value by value takes hypothesis longer than
 deciding a thousand times.
 """
 
@@ -12,6 +13,7 @@ from typing import Any, TypeVar
 from hypothesis import strategies as st
 
 from proxy.domain.catalog import Capability, Endpoint, Route, Target, Tier
+from proxy.domain.decision import Decision, Reason
 from proxy.domain.facts import Facts
 from proxy.domain.labels import LatencyClass, Risk, Workload
 from proxy.domain.price import Price, PriceTier, UnpricedPolicy
@@ -35,6 +37,16 @@ from tests.builders import a_snapshot, a_target, some_facts, some_labels
 T = TypeVar("T")
 MAX_PRICE = 10**12
 amounts = st.integers(0, MAX_PRICE)
+
+
+def ids(decision: Decision) -> list[str]:
+    """The targets that are ranked, in order."""
+    return [each.target.id for each in decision.ranking]
+
+
+def reasons(decision: Decision) -> dict[str, Reason]:
+    """Why each other target is not."""
+    return {each.target_id: each.reason for each in decision.rejected}
 
 
 def prices() -> st.SearchStrategy[Price]:

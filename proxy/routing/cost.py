@@ -14,9 +14,6 @@ from proxy.domain.price import Price
 from proxy.domain.standing import History, Standing
 from proxy.units import TOKENS_PER_PRICE, NanoUsd
 
-BYTES_PER_TOKEN: Final = 4.0
-"""What text comes to where a target has not been calibrated."""
-
 OVERHEAD_TOKENS: Final = 16
 OVERHEAD_TOKENS_PER_MESSAGE: Final = 8
 OVERHEAD_TOKENS_PER_TOOL: Final = 32

@@ -16,9 +16,9 @@ from proxy.domain.facts import Facts
 from proxy.domain.labels import Degradable
 from proxy.domain.rules import Degrade, DegradeStep
 from proxy.domain.snapshot import Snapshot
+from proxy.domain.usage import BYTES_PER_TOKEN
 from proxy.errors import GatewayError
 from proxy.routing.cost import (
-    BYTES_PER_TOKEN,
     completion_tokens,
     output_limit,
     overhead_tokens,

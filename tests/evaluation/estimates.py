@@ -14,7 +14,6 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from proxy.domain.catalog import Endpoint
 from proxy.domain.labels import Workload
 from proxy.domain.request import Request
 from proxy.domain.rules import Ruling
@@ -22,10 +21,8 @@ from proxy.domain.standing import Standing
 from proxy.ports import Answered
 from proxy.routing.decide import choose
 from proxy.state.board import LEAST_CALIBRATING_BYTES, Board
-from proxy.wire.limits import Caps
-from proxy.wire.parse import parse
 from proxy.wire.prompt import text_bytes
-from tests.builders import a_route, a_snapshot, some_facts
+from tests.builders import a_route, a_snapshot, parsed, some_facts
 from tests.evaluation.figures import prompts
 
 REPORTED: Final = Path(__file__).with_name("prompt_tokens.json")
@@ -76,10 +73,7 @@ def chats(half: str, length: str) -> list[dict[str, Any]]:
 def measured(half: str, length: str) -> list[Prompt]:
     """The prompts of one half with what would be reported of them."""
     reported = orjson.loads(REPORTED.read_bytes())[length][half]
-    requests = [
-        parse(Endpoint.CHAT, orjson.dumps({"model": "auto", **chat}), Caps())
-        for chat in chats(half, length)
-    ]
+    requests = [parsed(orjson.dumps({"model": "auto", **chat})) for chat in chats(half, length)]
     return [Prompt(*pair) for pair in zip(requests, reported, strict=True)]
 
 

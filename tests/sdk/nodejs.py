@@ -13,9 +13,9 @@ from proxy.state.store import KeyStore
 from proxy.state.tokens import make_token
 from proxy.units import UnixMs
 from tests.gateway import NAMES, PEPPER, GatewayUnderTest, running_gateway
+from tests.ruled import CONFIG, KEY
 from tests.sdk.broken import BROKEN, UNREADABLE
 from tests.sdk.routes import ROUTES
-from tests.server.test_decisions import CONFIG, KEY
 
 HERE = Path(__file__).parent / "node"
 INSTALL_WITHIN_S = 90

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from proxy.state.embedded import EmbeddedRedis
+from tests.ruled import KEY
 from tests.sdk.broken import BROKEN, UNREADABLE
 from tests.sdk.nodejs import install, run_cases
-from tests.server.test_decisions import KEY
 
 # The first test waits for the whole process, and once for npm.
 pytestmark = [pytest.mark.node, pytest.mark.slow]

@@ -1,5 +1,5 @@
 // What an application says of its requests, and what it sees of decisions; before a gateway with
-// rules (`CONFIG` of tests/server/test_decisions.py).
+// rules (tests/ruled.py).
 import { aChat, refusalOf } from './context.mjs';
 
 const says = (content) => ({ messages: [{ role: 'user', content }] });
