@@ -88,6 +88,13 @@ class Degradable(StrEnum):
     BY_RULE = "by_rule"
 
 
+DEGRADABLE: Final[Mapping[Risk, Degradable]] = {
+    Risk.LOW: Degradable.FREELY,
+    Risk.NORMAL: Degradable.BY_LADDER,
+    Risk.HIGH: Degradable.BY_RULE,
+}
+
+
 class Origin(StrEnum):
     """Where a label came from: the caller said so, the request's shape, a rule on its text, or
     nothing of these.
@@ -133,11 +140,4 @@ class Labels:
     @property
     def degradable(self) -> Label[Degradable]:
         """As sure as the risk that it follows from; so it is nowhere stored."""
-        return Label(_DEGRADABLE[self.risk.value], self.risk.origin, self.risk.confidence)
-
-
-_DEGRADABLE: Final[Mapping[Risk, Degradable]] = {
-    Risk.LOW: Degradable.FREELY,
-    Risk.NORMAL: Degradable.BY_LADDER,
-    Risk.HIGH: Degradable.BY_RULE,
-}
+        return Label(DEGRADABLE[self.risk.value], self.risk.origin, self.risk.confidence)

@@ -66,11 +66,13 @@ class _Tally:
         "cost_nanousd", "estimates", "first_byte", "requests", "seconds", "tokens", "unpriced"
     )  # fmt: skip
 
-    def __init__(self) -> None:
+    def __init__(self, evidence: Evidence) -> None:
         self.requests = 0
         self.seconds = _Figures(series.REQUEST_SECONDS.buckets)
         self.first_byte = _Figures(series.FIRST_BYTE_SECONDS.buckets)
-        self.estimates = _Figures(series.PROMPT_ESTIMATE.buckets)
+        self.estimates: _Figures | None = None
+        if evidence is Evidence.REPORTED:
+            self.estimates = _Figures(series.PROMPT_ESTIMATE.buckets)
         self.tokens = [0] * len(TOKEN_CLASSES)
         self.cost_nanousd = 0
         self.unpriced = 0
@@ -154,7 +156,7 @@ class Metrics:
         )
         tally = self._tallies.get(alike)
         if tally is None:
-            tally = self._tallies[alike] = _Tally()
+            tally = self._tallies[alike] = _Tally(alike.evidence)
         tally.requests += 1
         tally.seconds.add(record.total_ms / 1000)
         if record.first_byte_ms is not None:
@@ -165,10 +167,11 @@ class Metrics:
         tokens[2] += usage.cache_write_tokens
         tokens[3] += usage.completion_tokens
         tokens[4] += usage.reasoning_tokens
-        if usage.prompt_tokens and record.evidence is Evidence.REPORTED:
+        estimates = tally.estimates
+        if estimates is not None and usage.prompt_tokens:
             estimate = _prompt_estimate(record)
             if estimate is not None:
-                tally.estimates.add(estimate / usage.prompt_tokens)
+                estimates.add(estimate / usage.prompt_tokens)
         if record.cost_nanousd is None:
             tally.unpriced += 1
         else:
@@ -253,7 +256,7 @@ class Metrics:
         if (target_id := alike.target_id) is None:
             return
         tally.first_byte.pour_into(self._first_byte_seconds.labels(target_id))
-        if any(tally.estimates.counts):
+        if tally.estimates is not None and any(tally.estimates.counts):
             tally.estimates.pour_into(self._prompt_estimate.labels(target_id))
         for token_class, tokens in zip(TOKEN_CLASSES, tally.tokens, strict=True):
             if tokens:

@@ -11,6 +11,7 @@ from typing import Final
 import orjson
 
 from proxy.domain.decision import Rejection
+from proxy.domain.labels import DEGRADABLE
 from proxy.domain.record import Attempt, Record
 from proxy.domain.rules import LogLevel
 from proxy.domain.usage import Usage
@@ -144,7 +145,7 @@ def _decision(record: Record) -> dict[str, object] | None:
             "kinds": labels.kinds,
             "language": labels.language.value,
             "risk": labels.risk.value,
-            "degradable": labels.degradable.value,
+            "degradable": DEGRADABLE[labels.risk.value],
             "lowering_ignored": labels.lowering_ignored,
         }
         if decision.ruling.log is LogLevel.FULL
