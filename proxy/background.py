@@ -10,6 +10,8 @@ from typing import Any, Final
 
 from proxy.config.load import LoadedConfig
 from proxy.domain.record import Record
+from proxy.domain.snapshot import Snapshot
+from proxy.routing.expected import expected_of
 from proxy.routing.explain import explained
 from proxy.stub import Stub, key_of, running_stub
 
@@ -78,7 +80,7 @@ class StubGateway:
         beside it who asked, who answered, the status, the error and how many were tried.
         """
         self._settle()
-        return [_told(record) for record in list(self.stub.records)]
+        return [_told(record, self.stub.snapshot) for record in list(self.stub.records)]
 
     def script(self, target: str, **fields: Any) -> None:
         """Let *target* behave by *fields* from now on: `error={"status": 500}`; with none, well.
@@ -108,8 +110,11 @@ class StubGateway:
             self._started.set()
 
 
-def _told(record: Record) -> dict[str, Any]:
-    decided = {} if record.decision is None else explained(record.decision)
+def _told(record: Record, snapshot: Snapshot) -> dict[str, Any]:
+    decided: dict[str, Any] = {}
+    if record.decision is not None and record.facts is not None:
+        expected = expected_of(record.decision, record.facts, snapshot)
+        decided = explained(record.decision, expected)
     return decided | {
         "tenant": record.tenant_id,
         "answered_by": record.target_id,

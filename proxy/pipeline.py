@@ -24,6 +24,7 @@ from proxy.execution.understand import Understanding
 from proxy.ports import Exchange, Head, KeyRing, Snapshots
 from proxy.routing.decide import decide
 from proxy.routing.degrade import header_of
+from proxy.routing.expected import expected_of
 from proxy.routing.explain import explained, summary_of
 from proxy.wire.bearer import bearer_of
 from proxy.wire.limits import Caps
@@ -114,7 +115,8 @@ class Pipeline:
             entry.facts = asked.facts
             decision = decide(asked.facts, snapshot)
             entry.decision = self._planner.foreseen(asked, decision, snapshot)
-            shown = orjson.dumps(explained(entry.decision))
+            expected = expected_of(entry.decision, asked.facts, snapshot)
+            shown = orjson.dumps(explained(entry.decision, expected))
             _tell(exchange, shown)
 
     async def models(self, exchange: Exchange, route_id: str | None) -> None:

@@ -147,15 +147,20 @@ def some_facts(**fields: Any) -> Facts:
     return Facts(**(defaults | fields))
 
 
+def parsed(body: bytes, endpoint: Endpoint = Endpoint.CHAT) -> Request:
+    """*body* as the request that it is."""
+    return parse(endpoint, body, Caps())
+
+
 def a_request(**fields: Any) -> Request:
     """A parsed chat request."""
     chat = {"model": "auto", "messages": [{"role": "user", "content": "Hello"}], **fields}
-    return parse(Endpoint.CHAT, orjson.dumps(chat), Caps())
+    return parsed(orjson.dumps(chat))
 
 
 def an_embedding() -> Request:
     """A parsed embeddings request."""
-    return parse(Endpoint.EMBEDDINGS, b'{"model":"auto","input":"Hello you"}', Caps())
+    return parsed(b'{"model":"auto","input":"Hello you"}', Endpoint.EMBEDDINGS)
 
 
 def a_call(request: Request | None = None, target: Target | None = None) -> Call:

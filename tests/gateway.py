@@ -88,6 +88,10 @@ class GatewayUnderTest:
         """How many calls the simulated *provider* has had."""
         return self.simulator.providers[provider].stats.calls
 
+    def all_calls(self) -> list[int]:
+        """The same of each of `NAMES`."""
+        return [self.calls(name) for name in NAMES]
+
 
 def gateway_yaml(simulator: Simulator, extra: str = "") -> str:
     """A config with each simulated provider, one chat and one embeddings target on each."""

@@ -1,6 +1,7 @@
-"""Any snapshot, facts and ruling that deciding can meet, for hypothesis.
+"""What tests read of decisions; and any snapshot, facts and ruling that deciding can meet, for
+hypothesis.
 
-They are made of a seed: drawing a whole world value by value takes hypothesis longer than
+These are made of a seed: drawing a whole world value by value takes hypothesis longer than
 deciding a thousand times.
 """
 
@@ -12,6 +13,7 @@ from typing import Any, TypeVar
 from hypothesis import strategies as st
 
 from proxy.domain.catalog import Capability, Endpoint, Route, Target, Tier
+from proxy.domain.decision import Decision, Reason
 from proxy.domain.facts import Facts
 from proxy.domain.labels import LatencyClass, Risk, Workload
 from proxy.domain.price import Price, PriceTier, UnpricedPolicy
@@ -35,6 +37,16 @@ from tests.builders import a_snapshot, a_target, some_facts, some_labels
 T = TypeVar("T")
 MAX_PRICE = 10**12
 amounts = st.integers(0, MAX_PRICE)
+
+
+def ids(decision: Decision) -> list[str]:
+    """The targets that are ranked, in order."""
+    return [each.target.id for each in decision.ranking]
+
+
+def reasons(decision: Decision) -> dict[str, Reason]:
+    """Why each other target is not."""
+    return {each.target_id: each.reason for each in decision.rejected}
 
 
 def prices() -> st.SearchStrategy[Price]:
@@ -129,6 +141,11 @@ def _weights(random: Random) -> Weights:
     return Weights(tuple((term, random.uniform(0.01, 9)) for term in terms))
 
 
+def _ladder(random: Random) -> Degrade:
+    steps = random.sample(list(DegradeStep), random.randrange(1, 7))
+    return Degrade(tuple(steps), 50, "Later.")
+
+
 def _world(random: Random) -> Snapshot:
     names = [f"{name}/m" for name in "abcde"[: random.randrange(1, 6)]]
     route = Route(
@@ -136,6 +153,7 @@ def _world(random: Random) -> Snapshot:
         tuple(_target(random, name) for name in names),
         strategy=_maybe(random, random.choice(list(Strategy))),
         weights=_maybe(random, _weights(random)),
+        degrade=_maybe(random, _ladder(random)),
     )
     history = History(
         9, _maybe(random, random.randrange(9999)), None, _maybe(random, random.uniform(1, 9))
@@ -190,9 +208,6 @@ def _ruling(random: Random) -> Ruling:
         "max_cost_nanousd": random.choice([None, None, random.randrange(10**10)]),
         "max_latency_ms": random.choice([None, None, random.randrange(1, 60_000)]),
         "max_output_tokens": random.choice([None, random.randrange(1, 10_000)]),
-        "degrade": _maybe(
-            random,
-            Degrade(tuple(random.sample(list(DegradeStep), random.randrange(1, 7))), 50, "Later."),
-        ),
+        "degrade": _maybe(random, _ladder(random)),
     }
     return Ruling(applied=("any",), **said)

@@ -18,13 +18,9 @@ from proxy.domain.snapshot import Snapshot
 from proxy.domain.tenant import Tenant
 from proxy.errors import GatewayError
 from proxy.execution.dry_run import CAPS, DryRun, Moment, Sent, dry_run
-from proxy.routing.explain import (
-    compliance,
-    compliance_lines,
-    counterfactual,
-    explained,
-    lines_of,
-)
+from proxy.routing.compliance import compliance, compliance_lines, counterfactual
+from proxy.routing.expected import expected_of
+from proxy.routing.explain import explained, lines_of
 from proxy.wire.question import routing_question
 
 STANDARD_INPUT: Final = "-"
@@ -88,7 +84,8 @@ def explain(  # noqa: PLR0913, PLR0917 - typer makes an option of each
         )
     except GatewayError as error:
         fail(f"{error.status} {error.code}: {error.message}", FAILED)
-    told, lines = explained(run.decision), lines_of(run.decision)
+    expected = expected_of(run.decision, run.facts, snapshot)
+    told, lines = explained(run.decision, expected), lines_of(run.decision, expected)
     if without_rules:
         others = counterfactual(run.decision, run.facts, snapshot)
         told |= {"counterfactual": compliance(others)}

@@ -67,7 +67,7 @@ def snapshot_of(config: ConfigSpec, catalogue: Catalogue | None = None, day: int
         for id, spec in config.routes.items()
     }
     tenants = {
-        id: Tenant(id=id, tier=spec.tier, routes=frozenset(spec.routes))
+        id: Tenant(id, spec.tier, frozenset(spec.routes), budgeted=spec.budgeted)
         for id, spec in config.tenants.items()
     }
     return Snapshot(

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 from proxy.config.catalogue import Catalogue, Model
-from proxy.config.document import Fault, Node, Scalar, shown
+from proxy.config.document import START, Fault, Node, Path, Scalar, locate, shown
 from proxy.config.near import did_you_mean
 from proxy.config.price_spec import Mode
 from proxy.config.references import below, section_of
 from proxy.config.schema import ConfigSpec, ProviderSpec, TargetSpec
+from proxy.domain.price import UnpricedPolicy
 from proxy.domain.snapshot import Snapshot
 
 
@@ -31,6 +32,32 @@ def model_id_of(target: TargetSpec, provider: ProviderSpec) -> str | None:
 def unpriced_targets(snapshot: Snapshot) -> list[str]:
     """The ids of the targets whose cost is not known."""
     return [target.id for target in snapshot.targets.values() if target.price is None]
+
+
+def budget_warnings(root: Node, snapshot: Snapshot) -> list[Fault]:
+    """Every route that a tenant with a budget asks for in vain, since nothing there is priced."""
+    if snapshot.unpriced_policy is not UnpricedPolicy.REFUSE:
+        return []
+    vain = [
+        (tenant.id, route.id)
+        for tenant in snapshot.tenants.values()
+        if tenant.budgeted
+        for route in snapshot.routes_of(tenant)
+        if all(target.price is None for target in route.targets)
+    ]
+    return [
+        _warning(
+            root,
+            ("tenants", tenant_id, "budgeted"),
+            f"no target of the route {shown(route_id)} has a price, so none of its requests is "
+            "answered; state a price, or prices.unpriced: flag",
+        )
+        for tenant_id, route_id in vain
+    ]
+
+
+def _warning(root: Node, path: Path, message: str) -> Fault:
+    return Fault(locate(root, path, at_key=True) or START, path, message)
 
 
 def named_catalogue(root: Node) -> Scalar | None:

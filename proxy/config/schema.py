@@ -154,6 +154,7 @@ class TenantSpec(Spec):
 
     tier: Literal["free", "pro", "enterprise"]
     routes: Grants
+    budgeted: Flag = False
 
 
 class ConfigSpec(Spec):

@@ -3,8 +3,9 @@
 The words are closed sets, so that rules can be checked against them and records can be counted.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Generic, NamedTuple, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from proxy.values import value
 
@@ -75,6 +76,25 @@ class Risk(StrEnum):
     HIGH = "high"
 
 
+class Degradable(StrEnum):
+    """How far a request may be stepped down when nothing fits; its risk alone says so.
+
+    FREELY: by the ladder of the first rule that has one, then by its route's. BY_LADDER: by the
+    first of the two that there is. BY_RULE: by a rule's only, which was written on purpose.
+    """
+
+    FREELY = "freely"
+    BY_LADDER = "by_ladder"
+    BY_RULE = "by_rule"
+
+
+DEGRADABLE: Final[Mapping[Risk, Degradable]] = {
+    Risk.LOW: Degradable.FREELY,
+    Risk.NORMAL: Degradable.BY_LADDER,
+    Risk.HIGH: Degradable.BY_RULE,
+}
+
+
 class Origin(StrEnum):
     """Where a label came from: the caller said so, the request's shape, a rule on its text, or
     nothing of these.
@@ -116,3 +136,8 @@ class Labels:
     user_type: str | None = None
     disallowed: tuple[str, ...] = ()
     lowering_ignored: bool = False
+
+    @property
+    def degradable(self) -> Label[Degradable]:
+        """As sure as the risk that it follows from; so it is nowhere stored."""
+        return Label(DEGRADABLE[self.risk.value], self.risk.origin, self.risk.confidence)

@@ -65,3 +65,8 @@ class Record:
     sent_bytes: int
     first_byte_ms: float | None
     total_ms: float
+
+    @property
+    def priced(self) -> bool | None:
+        """Whether it is known what the answer cost; None: no target gave one."""
+        return None if self.target_id is None else self.cost_nanousd is not None

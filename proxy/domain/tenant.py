@@ -9,7 +9,7 @@ from proxy.values import value
 class Tenant:
     """A customer of the gateway: its tier (free, pro, enterprise) and the routes granted to it.
 
-    `budgeted`: what it may spend is bounded.
+    `budgeted`: what it spends has to be known.
     """
 
     id: str

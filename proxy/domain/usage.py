@@ -1,6 +1,7 @@
 """How many tokens an attempt used, and how we know. Pure values."""
 
 from enum import StrEnum
+from typing import Final
 
 from proxy.values import value
 
@@ -14,8 +15,8 @@ class Evidence(StrEnum):
     NONE = "none"
 
 
-BYTES_PER_TOKEN = 4
-"""For estimates where the provider reports nothing."""
+BYTES_PER_TOKEN: Final = 4
+"""What text comes to where nothing better is known: no usage reported, no target calibrated."""
 
 
 @value

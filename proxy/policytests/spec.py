@@ -17,6 +17,7 @@ from proxy.config.price_spec import PriceSpec
 from proxy.config.spec import Spec
 from proxy.domain.decision import Reason
 from proxy.domain.labels import (
+    Degradable,
     Kind,
     LatencyClass,
     OutputType,
@@ -164,6 +165,7 @@ class LabelsSpec(Spec):
     language: Text | None = None
     output_type: OutputType | None = None
     risk: Risk | None = None
+    degradable: Degradable | None = None
     latency_class: LatencyClass | None = None
     user_type: Text | None = None
     disallowed: tuple[Id, ...] | None = None

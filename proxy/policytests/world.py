@@ -50,7 +50,8 @@ def world_of(test: TestSpec, tenant_id: str, config: Snapshot) -> Snapshot:
     """*config* in the world of *test*, which *tenant_id* asks in."""
     world = test.world
     tenant = config.tenants[tenant_id]
-    tenants = {**config.tenants, tenant_id: replace(tenant, budgeted=world.budget is not None)}
+    budgeted = tenant.budgeted or world.budget is not None
+    tenants = {**config.tenants, tenant_id: replace(tenant, budgeted=budgeted)}
     standings = {id_: _standing(spec) for id_, spec in world.targets.items()}
     targets = {id_: _priced(target, world) for id_, target in config.targets.items()}
     routes = {

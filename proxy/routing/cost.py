@@ -14,9 +14,6 @@ from proxy.domain.price import Price
 from proxy.domain.standing import History, Standing
 from proxy.units import TOKENS_PER_PRICE, NanoUsd
 
-BYTES_PER_TOKEN: Final = 4.0
-"""What text comes to where a target has not been calibrated."""
-
 OVERHEAD_TOKENS: Final = 16
 OVERHEAD_TOKENS_PER_MESSAGE: Final = 8
 OVERHEAD_TOKENS_PER_TOOL: Final = 32
@@ -124,7 +121,12 @@ def completion_tokens(facts: Facts, history: History | None, limit: int | None) 
         return 0
     known = history.completion_tokens_p50 if history is not None else None
     expected = EXPECTED_COMPLETION_TOKENS[facts.labels.workload.value] if known is None else known
-    each = expected if limit is None else min(expected, limit)
+    return all_answers(expected, facts, limit)
+
+
+def all_answers(each_tokens: int, facts: Facts, limit: int | None) -> int:
+    """The tokens of all answers to the request, where each has so many or as its *limit* allows."""
+    each = each_tokens if limit is None else min(each_tokens, limit)
     return each * facts.n * prompts_in(facts)
 
 

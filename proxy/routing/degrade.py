@@ -1,8 +1,8 @@
-"""Step 4, when nothing fits: the next rung of the route's ladder. Pure.
+"""Step 4, when nothing fits: the next rung of the ladder. Pure.
 
 Rules of the file: hard rules bind every rung; a rung adds to those before it; whatever is stepped
 down is told in the decision, and so in a header; a ladder that runs out refuses. A rule's refusal
-ends the matter at once.
+ends the matter at once. How much of the ladders counts is said by the request's risk.
 """
 
 from collections import Counter
@@ -13,11 +13,12 @@ from typing import Final, NamedTuple
 from proxy.domain.catalog import Endpoint, Route, Target, Tier
 from proxy.domain.decision import Decision, Degradation, Reason
 from proxy.domain.facts import Facts
+from proxy.domain.labels import Degradable
 from proxy.domain.rules import Degrade, DegradeStep
 from proxy.domain.snapshot import Snapshot
+from proxy.domain.usage import BYTES_PER_TOKEN
 from proxy.errors import GatewayError
 from proxy.routing.cost import (
-    BYTES_PER_TOKEN,
     completion_tokens,
     output_limit,
     overhead_tokens,
@@ -111,7 +112,7 @@ def step_down(
     *because* says what else stands in the way, such as a limit that admission found; None: the
     reason that most rejected targets have.
     """
-    degrade = decision.ruling.degrade or decision.route.degrade
+    degrade = ladder_of(decision)
     if degrade is not None and decision.ruling.refusal is None:
         why = because or _commonest(decision)
         low = _Lowered(decision, facts, snapshot, degrade, why, decision.route)
@@ -120,6 +121,21 @@ def step_down(
             if found is not None and at >= rung:
                 return found
     return Refuse(refusal_of(decision))
+
+
+def ladder_of(decision: Decision) -> Degrade | None:
+    """The ladder for the request of *decision*, as far as its risk leaves one."""
+    ruled, own = decision.ruling.degrade, decision.route.degrade
+    degradable = decision.labels.degradable.value
+    if degradable is Degradable.BY_RULE:
+        return ruled
+    if degradable is Degradable.BY_LADDER or ruled is None or own is None:
+        return ruled or own
+    return Degrade(
+        (*ruled.steps, *(step for step in own.steps if step not in ruled.steps)),
+        own.max_tokens if ruled.max_tokens is None else ruled.max_tokens,
+        own.message if ruled.message is None else ruled.message,
+    )
 
 
 def header_of(degradation: Degradation) -> str:

@@ -1,30 +1,25 @@
-"""A decision, told: the documented JSON of `POST /v1/route`, a table, what rules cost. Pure.
+"""A decision, told: the documented JSON of `POST /v1/route`, and a table. Pure.
 
 Nothing of the request's text is told, nor what a caller wrote freely: labels are closed words.
 docs/routing.md describes the JSON; `SCHEMA_VERSION` grows where a reader would have to change.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import fields, replace
-from typing import Any, Final, NamedTuple
+from dataclasses import fields
+from typing import Any, Final
 
 from proxy.domain.catalog import Target
 from proxy.domain.decision import Candidate, Decision, Rejection
-from proxy.domain.facts import Facts
 from proxy.domain.labels import Label, Labels
-from proxy.domain.rules import LogLevel, Ruling
-from proxy.domain.snapshot import Snapshot
-from proxy.routing.decide import choose
-from proxy.units import NANOUSD_PER_USD, NanoUsd
+from proxy.domain.rules import LogLevel
+from proxy.routing.expected import Expected
+from proxy.units import NANOUSD_PER_USD
 
 SCHEMA_VERSION: Final = 1
 
-EVERY_RULE: Final = "*"
-"""What stands for a rule where all of them are left out."""
 
-
-def explained(decision: Decision) -> dict[str, Any]:
-    """*decision* in the schema of `POST /v1/route`."""
+def explained(decision: Decision, expected: Expected) -> dict[str, Any]:
+    """*decision* and what is *expected* of its request, in the schema of `POST /v1/route`."""
     degradation = decision.degradation
     return {
         "schema_version": SCHEMA_VERSION,
@@ -34,8 +29,9 @@ def explained(decision: Decision) -> dict[str, Any]:
         "selected": _named(decision.selected),
         "fallback": _named(decision.fallback),
         "reason": decision.reason,
-        "estimated_cost_usd": _usd(decision.estimated_cost_nanousd),
+        "estimated_cost_usd": usd(decision.estimated_cost_nanousd),
         "max_output_tokens": decision.max_output_tokens,
+        "expected": expected._asdict(),
         "ranked": [_ranked(rank, each) for rank, each in enumerate(decision.ranking, 1)],
         "rejected": [_rejected(rejection) for rejection in decision.rejected],
         "labels": _labels(decision.labels),
@@ -73,10 +69,11 @@ def _ranked(rank: int, candidate: Candidate) -> dict[str, Any]:
         "rank": rank,
         **(_named(candidate.target) or {}),
         "tier": candidate.target.tier.value,
+        "priced": candidate.target.price is not None,
         "score": round(candidate.score, 6),
         "terms": {name: round(term, 6) for name, term in candidate.terms._asdict().items()},
         "predicted": {
-            "cost_usd": _usd(candidate.cost_nanousd),
+            "cost_usd": usd(candidate.cost_nanousd),
             "prompt_tokens": candidate.prompt_tokens,
             "completion_tokens": candidate.completion_tokens,
             "first_token_ms": candidate.first_token_ms,
@@ -97,13 +94,13 @@ def _rejected(rejection: Rejection) -> dict[str, Any]:
 
 def _labels(labels: Labels) -> dict[str, Any]:
     told: dict[str, Any] = {
-        field.name: {
+        name: {
             "value": str(label.value),
             "origin": label.origin.value,
             "confidence": round(label.confidence, 4),
         }
-        for field in fields(labels)
-        if isinstance(label := getattr(labels, field.name), Label)
+        for name in (*(field.name for field in fields(labels)), "degradable")
+        if isinstance(label := getattr(labels, name), Label)
     }
     return told | {
         "kinds": [kind.value for kind in labels.kinds],
@@ -112,12 +109,13 @@ def _labels(labels: Labels) -> dict[str, Any]:
     }
 
 
-def _usd(cost: int | None) -> float | None:
+def usd(cost: int | None) -> float | None:
+    """Nano-dollars in dollars."""
     return None if cost is None else cost / NANOUSD_PER_USD
 
 
-def lines_of(decision: Decision) -> list[str]:
-    """*decision* as a table for people."""
+def lines_of(decision: Decision, expected: Expected) -> list[str]:
+    """*decision* and what is *expected* of its request, as a table for people."""
     labels = decision.labels
     head = [
         decision.reason,
@@ -128,6 +126,9 @@ def lines_of(decision: Decision) -> list[str]:
         f"{labels.workload.confidence:.2f})",
         f"text      {labels.sensitivity.value}, {labels.language.value}"
         + (f", holds {', '.join(labels.kinds)}" if labels.kinds else ""),
+        f"risk      {labels.risk.value} ({labels.risk.origin}), degradable "
+        f"{labels.degradable.value}",
+        f"expects   {_expectation(expected)}",
         f"rules     {', '.join(decision.rules) or 'none'}",
     ]
     if decision.ruling.redact:
@@ -142,10 +143,22 @@ def lines_of(decision: Decision) -> list[str]:
     return [
         *head,
         "",
-        *_columns([_TITLES, *(_row(at, each) for at, each in enumerate(decision.ranking, 1))]),
+        *columns([_TITLES, *(_row(at, each) for at, each in enumerate(decision.ranking, 1))]),
         "",
-        *_columns(_why_not(decision.rejected)),
+        *columns(_why_not(decision.rejected)),
     ]
+
+
+def _expectation(expected: Expected) -> str:
+    longest, attempts, calls = expected[2:]
+    words = [f"{expected.completion_tokens} completion tokens"]
+    if longest is not None:
+        words[0] += f" (one in twenty above {longest})"
+    if attempts is not None:
+        words.append(f"{attempts:.2f} attempts")
+    if calls is not None:
+        words.append(f"tool calls {calls:.2f}")
+    return ", ".join(words) + f"; {expected.samples} answers seen"
 
 
 _TITLES: Final = (
@@ -155,7 +168,7 @@ _TITLES: Final = (
 
 
 def _row(place: int, candidate: Candidate) -> tuple[str, ...]:
-    cost = _usd(candidate.cost_nanousd)
+    cost = usd(candidate.cost_nanousd)
     return (
         str(place),
         candidate.target.id + (" (throttled)" if candidate.throttled else ""),
@@ -183,116 +196,10 @@ def _why_not(rejected: Iterable[Rejection]) -> list[tuple[str, ...]]:
     ]
 
 
-def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """*rows* as lines, cell below cell."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
-
-
-class Counterfactual(NamedTuple):
-    """What would have been chosen without one rule (EVERY_RULE: without any hard one).
-
-    `saved_nanousd` is how much less that would have cost, negative where more; None where either
-    has no candidate or no price. `opened` are the targets that then might have answered.
-    """
-
-    rule: str
-    selected: str | None
-    cost_nanousd: NanoUsd | None
-    saved_nanousd: int | None
-    opened: tuple[str, ...]
-
-
-def compliance(found: Sequence[Counterfactual]) -> list[dict[str, Any]]:
-    """*found* for machines."""
-    return [
-        {
-            "rule": each.rule,
-            "selected": each.selected,
-            "cost_usd": _usd(each.cost_nanousd),
-            "saved_usd": _usd(each.saved_nanousd),
-            "opened": list(each.opened),
-        }
-        for each in found
-    ]
-
-
-def compliance_lines(found: Sequence[Counterfactual]) -> list[str]:
-    """*found* as a table for people."""
-    if not found:
-        return ["No hard rule applied."]
-    titles = ("without", "selected", "USD", "saves USD", "opens")
-    return _columns([titles, *(_compliance_row(each) for each in found)])
-
-
-def _compliance_row(found: Counterfactual) -> tuple[str, ...]:
-    cost, saved = _usd(found.cost_nanousd), _usd(found.saved_nanousd)
-    return (
-        "every hard rule" if found.rule == EVERY_RULE else found.rule,
-        found.selected or "nobody",
-        "-" if cost is None else f"{cost:.6f}",
-        "-" if saved is None else f"{saved:+.6f}",
-        ", ".join(found.opened) or "-",
-    )
-
-
-def counterfactual(
-    decision: Decision, facts: Facts, snapshot: Snapshot
-) -> tuple[Counterfactual, ...]:
-    """The cost of compliance to *decision*: one entry for each hard rule that applied, one for all
-    of them.
-    """
-    hard = _hard_rules(decision.ruling)
-    cases = [(rule, {rule}) for rule in hard]
-    if hard:
-        cases.append((EVERY_RULE, set(hard)))
-    return tuple(
-        _compared(
-            name,
-            decision,
-            choose(decision.route, _without(decision.ruling, rules), facts, snapshot),
-        )
-        for name, rules in cases
-    )
-
-
-def _hard_rules(ruling: Ruling) -> list[str]:
-    rules = [demand.rule_id for demand in ruling.demands]
-    bounds = (ruling.max_cost_rule, ruling.max_latency_rule, ruling.min_quality_rule)
-    rules += [rule for rule in bounds if rule is not None]
-    if ruling.refusal is not None:
-        rules.append(ruling.refusal.rule_id)
-    return list(dict.fromkeys(rules))
-
-
-def _without(ruling: Ruling, rules: set[str]) -> Ruling:
-    # A bound that another rule sets less strictly is not known here and goes as well.
-    gone: dict[str, Any] = {
-        "applied": tuple(rule for rule in ruling.applied if rule not in rules),
-        "demands": tuple(each for each in ruling.demands if each.rule_id not in rules),
-    }
-    if ruling.refusal is not None and ruling.refusal.rule_id in rules:
-        gone["refusal"] = None
-    if ruling.max_cost_rule in rules:
-        gone |= {"max_cost_nanousd": None, "max_cost_rule": None}
-    if ruling.max_latency_rule in rules:
-        gone |= {"max_latency_ms": None, "max_latency_rule": None}
-    if ruling.min_quality_rule in rules:
-        gone |= {"min_quality": None, "min_quality_rule": None}
-    # What takes no part in comparing was worked out from what does: it is worked out again.
-    gone |= {each.name: {} for each in fields(ruling) if not each.compare}
-    return replace(ruling, **gone)
-
-
-def _compared(rule: str, decision: Decision, other: Decision) -> Counterfactual:
-    cost, without = decision.estimated_cost_nanousd, other.estimated_cost_nanousd
-    ranked = {candidate.target.id for candidate in decision.ranking}
-    return Counterfactual(
-        rule,
-        None if other.selected is None else other.selected.id,
-        without,
-        None if cost is None or without is None else cost - without,
-        tuple(sorted(each.target.id for each in other.ranking if each.target.id not in ranked)),
-    )

@@ -15,7 +15,8 @@ from proxy.domain.facts import Facts
 from proxy.domain.labels import Workload
 from proxy.domain.snapshot import Snapshot
 from proxy.domain.standing import Breaker, History, Standing
-from proxy.routing.cost import BYTES_PER_TOKEN, Tariff, attempts_milli, tariff_of
+from proxy.domain.usage import BYTES_PER_TOKEN
+from proxy.routing.cost import Tariff, attempts_milli, tariff_of
 from proxy.routing.weights import Vector
 
 NEUTRAL: Final = 0.5

@@ -15,8 +15,8 @@ from proxy.domain.facts import Facts
 from proxy.domain.labels import LatencyClass
 from proxy.domain.rules import Ruling
 from proxy.domain.standing import History
+from proxy.domain.usage import BYTES_PER_TOKEN
 from proxy.routing.cost import (
-    BYTES_PER_TOKEN,
     RATED_TOKENS,
     completion_tokens,
     expected_cost,

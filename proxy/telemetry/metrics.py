@@ -62,33 +62,39 @@ class _Alike(NamedTuple):
 class _Tally:
     """What requests that are counted alike came to since the last refresh."""
 
-    __slots__ = ("cost_nanousd", "first_byte", "requests", "seconds", "tokens")
+    __slots__ = (
+        "cost_nanousd", "estimates", "first_byte", "requests", "seconds", "tokens", "unpriced"
+    )  # fmt: skip
 
-    def __init__(self) -> None:
+    def __init__(self, evidence: Evidence) -> None:
         self.requests = 0
-        self.seconds = _Times(series.REQUEST_SECONDS.buckets_s)
-        self.first_byte = _Times(series.FIRST_BYTE_SECONDS.buckets_s)
+        self.seconds = _Figures(series.REQUEST_SECONDS.buckets)
+        self.first_byte = _Figures(series.FIRST_BYTE_SECONDS.buckets)
+        self.estimates: _Figures | None = None
+        if evidence is Evidence.REPORTED:
+            self.estimates = _Figures(series.PROMPT_ESTIMATE.buckets)
         self.tokens = [0] * len(TOKEN_CLASSES)
         self.cost_nanousd = 0
+        self.unpriced = 0
 
 
-class _Times:
+class _Figures:
     """A histogram's observations since the last refresh, each in its bucket."""
 
-    __slots__ = ("_bounds", "counts", "total_s")
+    __slots__ = ("_bounds", "counts", "total")
 
     def __init__(self, bounds: tuple[float, ...]) -> None:
         self._bounds = bounds
         self.counts = [0] * (len(bounds) + 1)
-        self.total_s = 0.0
+        self.total = 0.0
 
-    def add(self, seconds: float) -> None:
-        self.total_s += seconds
-        self.counts[bisect_left(self._bounds, seconds)] += 1
+    def add(self, figure: float) -> None:
+        self.total += figure
+        self.counts[bisect_left(self._bounds, figure)] += 1
 
     def pour_into(self, histogram: Histogram) -> None:
         # The library has no way to add many at once, and one observation costs 3 us.
-        histogram._sum.inc(self.total_s)
+        histogram._sum.inc(self.total)
         for bucket, count in zip(histogram._buckets, self.counts, strict=True):
             if count:
                 bucket.inc(count)
@@ -105,10 +111,12 @@ class Metrics:
         self._requests = self._counter(series.REQUESTS)
         self._request_seconds = self._histogram(series.REQUEST_SECONDS)
         self._first_byte_seconds = self._histogram(series.FIRST_BYTE_SECONDS)
+        self._prompt_estimate = self._histogram(series.PROMPT_ESTIMATE)
         self._endings = self._counter(series.ENDINGS)
         self._attempts = self._counter(series.ATTEMPTS)
         self._tokens = self._counter(series.TOKENS)
         self._cost = self._counter(series.COST)
+        self._unpriced = self._counter(series.UNPRICED)
         self._maybe_cost = self._counter(series.MAYBE_COST)
         self._keyring = self._counter(series.KEYRING)
         self._price_fetches = self._counter(series.PRICE_FETCHES)
@@ -148,7 +156,7 @@ class Metrics:
         )
         tally = self._tallies.get(alike)
         if tally is None:
-            tally = self._tallies[alike] = _Tally()
+            tally = self._tallies[alike] = _Tally(alike.evidence)
         tally.requests += 1
         tally.seconds.add(record.total_ms / 1000)
         if record.first_byte_ms is not None:
@@ -159,7 +167,15 @@ class Metrics:
         tokens[2] += usage.cache_write_tokens
         tokens[3] += usage.completion_tokens
         tokens[4] += usage.reasoning_tokens
-        tally.cost_nanousd += record.cost_nanousd or 0
+        estimates = tally.estimates
+        if estimates is not None and usage.prompt_tokens:
+            estimate = _prompt_estimate(record)
+            if estimate is not None:
+                estimates.add(estimate / usage.prompt_tokens)
+        if record.cost_nanousd is None:
+            tally.unpriced += 1
+        else:
+            tally.cost_nanousd += record.cost_nanousd
         attempted = self._attempted
         for attempt in record.attempts:
             outcome = (attempt.target_id, attempt.failure)
@@ -240,12 +256,16 @@ class Metrics:
         if (target_id := alike.target_id) is None:
             return
         tally.first_byte.pour_into(self._first_byte_seconds.labels(target_id))
+        if tally.estimates is not None and any(tally.estimates.counts):
+            tally.estimates.pour_into(self._prompt_estimate.labels(target_id))
         for token_class, tokens in zip(TOKEN_CLASSES, tally.tokens, strict=True):
             if tokens:
                 self._tokens.labels(target_id, token_class, alike.evidence.value).inc(tokens)
+        tenant = alike.tenant_id or NONE
         if tally.cost_nanousd:
-            tenant = alike.tenant_id or NONE
             self._cost.labels(tenant, target_id).inc(tally.cost_nanousd)
+        if tally.unpriced:
+            self._unpriced.labels(tenant, target_id).inc(tally.unpriced)
 
     def _counter(self, of: series.Count) -> Counter:
         return Counter(of.name, of.text, of.labels, registry=self._registry)
@@ -256,7 +276,20 @@ class Metrics:
         )
 
     def _histogram(self, of: series.Spread) -> Histogram:
-        return Histogram(of.name, of.text, of.labels, registry=self._registry, buckets=of.buckets_s)
+        return Histogram(of.name, of.text, of.labels, registry=self._registry, buckets=of.buckets)
+
+
+def _prompt_estimate(record: Record) -> int | None:
+    """The prompt tokens that the decision reckoned with for the target that answered; None where
+    there is no such figure, or bytes tell nothing of tokens (images).
+    """
+    decision, facts = record.decision, record.facts
+    if decision is None or facts is None or facts.images:
+        return None
+    for candidate in decision.ranking:
+        if candidate.target.id == record.target_id:
+            return candidate.prompt_tokens
+    return None
 
 
 def mark_process_dead(pid: int) -> None:

@@ -11,6 +11,7 @@ from typing import Final
 import orjson
 
 from proxy.domain.decision import Rejection
+from proxy.domain.labels import DEGRADABLE
 from proxy.domain.record import Attempt, Record
 from proxy.domain.rules import LogLevel
 from proxy.domain.usage import Usage
@@ -75,6 +76,7 @@ def json_line(record: Record) -> bytes:
             "tokens": _tokens(record.usage),
             "evidence": record.evidence,
             "cost_nanousd": record.cost_nanousd,
+            "priced": record.priced,
             "finish_reason": finish_reason_of(record.finish_reason),
             "config": record.config_version,
             "body_bytes": record.body_bytes,
@@ -106,6 +108,8 @@ def console_line(record: Record) -> bytes:
         parts.append(f"{record.usage.prompt_tokens}+{record.usage.completion_tokens} tokens")
     if record.cost_nanousd is not None:
         parts.append(f"${record.cost_nanousd / NANOUSD_PER_USD:.6f}")
+    elif record.priced is False:
+        parts.append("no price")
     parts.append(f"{record.total_ms:.0f} ms")
     parts.append(error_code_of(record.error_code) or record.ending.value)
     parts.append(record.request_id)
@@ -140,6 +144,8 @@ def _decision(record: Record) -> dict[str, object] | None:
             "sensitivity": labels.sensitivity.value,
             "kinds": labels.kinds,
             "language": labels.language.value,
+            "risk": labels.risk.value,
+            "degradable": DEGRADABLE[labels.risk.value],
             "lowering_ignored": labels.lowering_ignored,
         }
         if decision.ruling.log is LogLevel.FULL

@@ -29,11 +29,11 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """How long things took; upper bounds of the buckets in seconds."""
+    """How figures spread; upper bounds of the buckets, in the unit that the name ends in."""
 
     name: str
     text: str
-    buckets_s: tuple[float, ...]
+    buckets: tuple[float, ...]
     labels: tuple[str, ...] = ()
 
 
@@ -54,6 +54,12 @@ FIRST_BYTE_SECONDS: Final = Spread(
     (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 20, 30, 60),
     ("target",),
 )
+PROMPT_ESTIMATE: Final = Spread(
+    "pointsman_prompt_estimate_ratio",
+    "Prompt tokens that a decision reckoned with, by those that the provider then reported.",
+    (0.5, 0.7, 0.8, 0.9, 0.95, 1, 1.05, 1.1, 1.2, 1.5, 2, 4),
+    ("target",),
+)
 ENDINGS: Final = Count("pointsman_endings_total", "Requests, by how they ended.", ("ending",))
 ATTEMPTS: Final = Count(
     "pointsman_attempts_total",
@@ -67,6 +73,11 @@ TOKENS: Final = Count(
 )
 COST: Final = Count(
     "pointsman_cost_nanousd_total", "Cost in whole nano-dollars.", ("tenant", "target")
+)
+UNPRICED: Final = Count(
+    "pointsman_unpriced_answers_total",
+    "Answers of targets without a price: what they cost is not known.",
+    ("tenant", "target"),
 )
 MAYBE_COST: Final = Count(
     "pointsman_maybe_cost_nanousd_total",
@@ -99,10 +110,12 @@ ALL: Final[tuple[Count | Level | Spread, ...]] = (
     REQUESTS,
     REQUEST_SECONDS,
     FIRST_BYTE_SECONDS,
+    PROMPT_ESTIMATE,
     ENDINGS,
     ATTEMPTS,
     TOKENS,
     COST,
+    UNPRICED,
     MAYBE_COST,
     KEYRING,
     PRICE_FETCHES,

@@ -6,11 +6,9 @@ from typing import Final
 import orjson
 
 from proxy.domain.catalog import Capability
+from proxy.domain.usage import BYTES_PER_TOKEN
 from proxy.values import value
 from proxy.wire.fields import invalid, missing
-
-BYTES_PER_TOKEN = 4
-"""What a prompt given as token numbers counts as, a token: about what text comes to."""
 
 _NOT_READ: Final = frozenset(
     {"model", "messages", "prompt", "routing", "stream", "stream_options", "metadata", "user"}

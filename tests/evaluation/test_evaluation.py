@@ -1,4 +1,6 @@
-"""The bars of classification, on the half that no rule was tuned on; and that the page is true."""
+"""The bars of classification and of estimates, on the half that nothing was tuned on; and that the
+pages are true.
+"""
 
 import re
 from collections import Counter
@@ -6,8 +8,10 @@ from collections import Counter
 import pytest
 
 from proxy.domain.labels import Kind, Workload
+from proxy.domain.standing import Standing
 from tests.architecture.trees import ROOT
 from tests.evaluation.detections import halves
+from tests.evaluation.estimates import calibrated, measured, ratios
 from tests.evaluation.figures import (
     STRUCTURED,
     confusion,
@@ -19,11 +23,12 @@ from tests.evaluation.figures import (
 
 ASKED = [each for each in Workload if each is not Workload.EMBEDDINGS]
 PAGE = (ROOT / "docs" / "classification.md").read_text("utf-8")
+ROUTING_PAGE = (ROOT / "docs" / "routing.md").read_text("utf-8")
 
 
-def rows_below(heading: str) -> list[list[str]]:
-    """The rows of the table below *heading*, without its head."""
-    _, found, rest = PAGE.partition(f"\n### {heading}\n")
+def rows_below(heading: str, page: str = PAGE) -> list[list[str]]:
+    """The rows of the table below *heading* of *page*, without its head."""
+    _, found, rest = page.partition(f"\n### {heading}\n")
     assert found, heading
     lines = [line for line in rest.partition("\n#")[0].splitlines() if line.startswith("| ")]
     return [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in lines[1:]]
@@ -90,6 +95,31 @@ def test_page_has_the_hits_of_each_kind() -> None:
         for kind, hits in by_kind.items()
         if kind in STRUCTURED
     ]
+
+
+@pytest.mark.parametrize("length", ["short", "long"])
+def test_page_has_how_far_estimates_are_off(length: str) -> None:
+    """Before and after calibration, on prompts that it has not seen."""
+    known = calibrated(measured("tuned", "long"))
+    asked = measured("held_out", length)
+
+    found = {"4": ratios(asked, Standing()), "calibrated": ratios(asked, known)}
+
+    rows = rows_below("How far estimates of prompts are off", ROUTING_PAGE)
+    assert [row[1:] for row in rows if row[0] == length] == [
+        [name, *(f"{each:.2f}" for each in found[name])] for name in found
+    ]
+
+
+def test_estimates_of_long_prompts_are_near() -> None:
+    """The bar: a tenth off all together, and none of twenty by half, once it is calibrated."""
+    known = calibrated(measured("tuned", "long"))
+
+    found = ratios(measured("held_out", "long"), known)
+
+    assert abs(found.together - 1) <= 0.1
+    assert found.low >= 0.75
+    assert found.high <= 1.5
 
 
 def test_page_names_every_word() -> None:

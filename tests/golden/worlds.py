@@ -27,7 +27,6 @@ from proxy.domain.snapshot import Snapshot
 from proxy.domain.standing import Breaker, History, Standing
 from proxy.routing.codec import Known, made, plain
 from proxy.routing.decide import choose
-from proxy.routing.explain import explained
 from proxy.routing.stored import stored
 from tests.builders import (
     a_provider,
@@ -92,7 +91,7 @@ def file_of(case: Case) -> Any:
     decision = choose(route, case.ruling, case.facts, case.snapshot)
     return {
         "reason": decision.reason,
-        "ranked": [each["target"] for each in explained(decision)["ranked"]],
+        "ranked": [each.target.id for each in decision.ranking],
         "config": config_json(route),
         "stored": stored(case.facts, case.snapshot, decision),
     }

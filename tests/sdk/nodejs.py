@@ -13,6 +13,7 @@ from proxy.state.store import KeyStore
 from proxy.state.tokens import make_token
 from proxy.units import UnixMs
 from tests.gateway import NAMES, PEPPER, GatewayUnderTest, running_gateway
+from tests.ruled import CONFIG, KEY
 from tests.sdk.broken import BROKEN, UNREADABLE
 from tests.sdk.routes import ROUTES
 
@@ -65,14 +66,23 @@ def _packages(lock: str) -> dict[str, str]:
 
 async def run_cases(redis_url: str) -> dict[str, Any]:
     """What came of each case, by its name in tests/sdk/node."""
-    async with running_gateway(redis_url, config_text=ROUTES) as gateway:
+    async with (
+        running_gateway(redis_url, config_text=ROUTES) as plain,
+        running_gateway(redis_url, config_text=CONFIG) as ruled,
+    ):
+        broken = {**BROKEN, **UNREADABLE}
         settings = {
-            "base_url": f"{gateway.url}/v1",
-            "providers": [gateway.simulator.urls[name] for name in NAMES],
-            "keys": await _keys(gateway, redis_url),
-            "broken": {**BROKEN, **UNREADABLE},
+            "plain": _at(plain) | {"keys": await _keys(plain, redis_url), "broken": broken},
+            "ruled": _at(ruled) | {"keys": {"good": ruled.token}, "secret": KEY},
         }
         return await _run(json.dumps(settings).encode())
+
+
+def _at(gateway: GatewayUnderTest) -> dict[str, Any]:
+    return {
+        "base_url": f"{gateway.url}/v1",
+        "providers": [gateway.simulator.urls[name] for name in NAMES],
+    }
 
 
 async def _keys(gateway: GatewayUnderTest, redis_url: str) -> dict[str, str]:

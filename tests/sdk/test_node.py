@@ -4,11 +4,13 @@ The cases are functions of tests/sdk/node/*.mjs; each test here asserts what cam
 """
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
 
 from proxy.state.embedded import EmbeddedRedis
+from tests.ruled import KEY
 from tests.sdk.broken import BROKEN, UNREADABLE
 from tests.sdk.nodejs import install, run_cases
 
@@ -180,3 +182,56 @@ def test_node_stream_helper_throws_when_the_stream_breaks(node: Told) -> None:
 def test_node_left_call_is_cancelled_upstream(node: Told, case: str) -> None:
     """However an application leaves a call, the provider's work stops within a second."""
     assert node[case]["cancelled_ms"] is not None
+
+
+@pytest.mark.parametrize("case", ["labels_in_body", "labels_in_headers"])
+def test_node_labels_reach_the_rules_and_nobody_else(node: Told, case: str) -> None:
+    """In the body's `routing` or in headers; the provider gets neither."""
+    told = node[case]
+
+    assert set(json.loads(told["sent"])) == {"model", "messages"}
+    assert "workload=code; sensitivity=regulated" in told["decision"]
+    assert told["target"] == "second/medium"
+
+
+def test_node_unknown_label_is_a_bad_request(node: Told) -> None:
+    """With the field's path, and the known words in its message."""
+    told = node["unknown_label"]
+
+    assert (told["kind"], told["param"]) == ("BadRequestError", "routing.workload")
+    assert "synthesis" in told["message"]
+
+
+def test_node_refusal_by_a_rule_is_permission_denied(node: Told) -> None:
+    """The SDK's exception names the rule, and no provider was called."""
+    told = node["policy_refusal"]["told"]
+
+    assert (told["kind"], told["status"], told["code"]) == (
+        "PermissionDeniedError", 403, "policy_refused"
+    )  # fmt: skip
+    assert "no-weapons" in told["message"]
+    assert node["policy_refusal"]["calls"] == [0, 0, 0]
+
+
+def test_node_secret_never_reaches_the_provider(node: Told) -> None:
+    """What the simulated provider received has a placeholder in its place."""
+    told = node["redaction"]
+
+    assert KEY not in told["sent"]
+    assert "My key is API_KEY_" in told["sent"]
+    assert told["redacted"] == "api_key=1"
+
+
+def test_node_degradation_is_seen_in_the_headers(node: Told) -> None:
+    """An application that cares can see that it got less than it asked for."""
+    assert node["degradation"] == {
+        "finish_reason": "stop",
+        "degraded": "from=premium; to=standard; reason=policy",
+    }
+
+
+def test_node_high_risk_gets_the_error(node: Told) -> None:
+    """The same request, of which the application says that much depends on it."""
+    told = node["high_risk"]
+
+    assert (told["kind"], told["code"]) == ("PermissionDeniedError", "policy_refused")

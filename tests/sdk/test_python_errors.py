@@ -24,17 +24,13 @@ async def _refused(sdk: Sdk, **fields: Any) -> openai.APIStatusError:
     return raised.value
 
 
-def _calls(gateway: GatewayUnderTest) -> list[int]:
-    return [gateway.calls(name) for name in NAMES]
-
-
 async def test_missing_key_is_an_authentication_error(gateway: GatewayUnderTest, sdk: Sdk) -> None:
     """No key at all is told apart from a wrong one."""
     error = await _refused(sdk, extra_headers={"Authorization": Omit()})
 
     assert isinstance(error, openai.AuthenticationError)
     assert (error.code, error.type) == ("missing_api_key", "authentication_error")
-    assert _calls(gateway) == [0, 0, 0]
+    assert gateway.all_calls() == [0, 0, 0]
 
 
 @pytest.mark.parametrize(
@@ -51,7 +47,7 @@ async def test_unknown_key_is_an_authentication_error(
     assert isinstance(error, openai.AuthenticationError)
     assert error.code == "invalid_api_key"
     assert error.request_id is not None
-    assert _calls(gateway) == [0, 0, 0]
+    assert gateway.all_calls() == [0, 0, 0]
 
 
 async def test_revoked_key_is_an_authentication_error(gateway: GatewayUnderTest, sdk: Sdk) -> None:
@@ -106,7 +102,7 @@ async def test_unknown_model_lists_what_there_is(
     assert (error.code, error.param) == ("model_not_found", "model")
     assert error.message.endswith("Available: one.")
     assert of_models.value.code == "model_not_found"
-    assert _calls(gateway) == [0, 0, 0]
+    assert gateway.all_calls() == [0, 0, 0]
 
 
 MISTAKES: list[tuple[dict[str, Any], str]] = [
@@ -130,7 +126,7 @@ async def test_mistake_is_a_bad_request_that_names_the_field(
 
     assert isinstance(error, openai.BadRequestError)
     assert error.param == param
-    assert _calls(gateway) == [0, 0, 0]
+    assert gateway.all_calls() == [0, 0, 0]
     assert len(await gateway.lines.requests(1)) == 1
 
 
@@ -144,7 +140,7 @@ async def test_providers_complaint_of_a_mistake_is_passed_on(
 
     assert isinstance(error, openai.BadRequestError)
     assert (error.code, error.param) == ("unsupported_parameter", "logprobs")
-    assert _calls(gateway) == [1, 0, 0]
+    assert gateway.all_calls() == [1, 0, 0]
 
 
 async def test_prompt_too_long_has_the_code_that_applications_look_for(
@@ -176,7 +172,7 @@ async def test_failed_providers_are_an_internal_error_tried_once_each(
     assert isinstance(error, openai.InternalServerError)
     assert (error.status_code, error.code) == (502, "provider_failed")
     assert error.response.headers["x-should-retry"] == "false"
-    assert _calls(gateway) == [1, 1, 1]
+    assert gateway.all_calls() == [1, 1, 1]
 
 
 async def test_overloaded_providers_are_not_retried_either(
@@ -189,7 +185,7 @@ async def test_overloaded_providers_are_not_retried_either(
 
     assert isinstance(error, openai.InternalServerError)
     assert (error.status_code, error.code) == (503, "provider_overloaded")
-    assert _calls(gateway) == [1, 1, 1]
+    assert gateway.all_calls() == [1, 1, 1]
 
 
 async def test_silent_provider_is_an_internal_error(gateway: GatewayUnderTest, sdk: Sdk) -> None:
@@ -200,7 +196,7 @@ async def test_silent_provider_is_an_internal_error(gateway: GatewayUnderTest, s
 
     assert isinstance(error, openai.InternalServerError)
     assert (error.status_code, error.code) == (504, "provider_timeout")
-    assert _calls(gateway) == [1, 0, 0]
+    assert gateway.all_calls() == [1, 0, 0]
 
 
 async def test_rate_limit_everywhere_is_a_rate_limit_error(
@@ -215,7 +211,7 @@ async def test_rate_limit_everywhere_is_a_rate_limit_error(
     assert isinstance(error, openai.RateLimitError)
     assert error.code == "provider_rate_limited"
     assert error.response.headers["retry-after"] == "40"
-    assert _calls(gateway) == [1, 1, 1]
+    assert gateway.all_calls() == [1, 1, 1]
 
 
 @pytest.mark.slow
@@ -230,7 +226,7 @@ async def test_short_rate_limit_is_waited_out_by_the_sdk(
     )
 
     assert completion.choices[0].finish_reason == "stop"
-    assert _calls(gateway) == [2, 0, 0]
+    assert gateway.all_calls() == [2, 0, 0]
 
 
 async def test_failure_before_the_answer_is_invisible(gateway: GatewayUnderTest, sdk: Sdk) -> None:
@@ -241,5 +237,5 @@ async def test_failure_before_the_answer_is_invisible(gateway: GatewayUnderTest,
     completion = await sdk.call(lambda client: client.chat.completions.create(**a_chat()))
 
     assert completion.choices[0].finish_reason == "stop"
-    assert _calls(gateway) == [1, 1, 1]
+    assert gateway.all_calls() == [1, 1, 1]
     assert len(await gateway.lines.requests(1)) == 1

@@ -8,9 +8,9 @@ import orjson
 import pytest
 import pytest_asyncio
 
-from tests.gateway import NAMES, GatewayUnderTest, running_gateway
+from tests.gateway import GatewayUnderTest, running_gateway
+from tests.ruled import CONFIG, KEY, MAIL
 from tests.sdk.clients import Sdk
-from tests.server.test_decisions import CONFIG, KEY, MAIL
 
 
 @pytest_asyncio.fixture
@@ -74,7 +74,7 @@ async def test_refusal_by_a_rule_is_permission_denied_once(
     assert raised.value.code == "policy_refused"
     assert "no-weapons" in raised.value.message
     assert len(await gateway.lines.requests(1)) == 1
-    assert [gateway.calls(name) for name in NAMES] == [0, 0, 0]
+    assert gateway.all_calls() == [0, 0, 0]
 
 
 async def test_secret_never_reaches_the_provider(gateway: GatewayUnderTest, sdk: Sdk) -> None:

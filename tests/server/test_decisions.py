@@ -11,89 +11,9 @@ import pytest
 import pytest_asyncio
 
 from proxy.state.snapshots import SnapshotHolder
-from tests.gateway import NAMES, GatewayUnderTest, running_gateway
+from tests.gateway import GatewayUnderTest, running_gateway
+from tests.ruled import CONFIG, KEY, MAIL
 from tests.server.raw import Answer, a_chat, a_post, connected
-
-CONFIG = """
-    providers:
-      first: {{dialect: openai, base_url: "{first}", allow_private: true, region: us}}
-      second: {{dialect: openai, base_url: "{second}", allow_private: true, region: eu,
-                certifications: [dpa]}}
-      third: {{dialect: openai, base_url: "{third}", allow_private: true, region: eu,
-               certifications: [dpa, soc2]}}
-    targets:
-      first/small:
-        provider: first
-        model: sim-small
-        tier: economy
-        price: {{input_usd_per_million: 0.1, output_usd_per_million: 0.4}}
-        context_window_tokens: 4000
-      second/medium:
-        provider: second
-        model: sim-medium
-        price: {{input_usd_per_million: 0.5, output_usd_per_million: 1.5}}
-        context_window_tokens: 4000
-      third/large:
-        provider: third
-        model: sim-large
-        tier: premium
-        price: {{input_usd_per_million: 5, output_usd_per_million: 25}}
-        context_window_tokens: 4000
-        quality: {{reasoning: 0.9}}
-    routes:
-      auto: {{targets: [first/small, second/medium, third/large]}}
-      thinking: {{targets: [third/large, second/medium]}}
-      alone: {{targets: [third/large]}}
-      second: {{targets: [second/medium]}}
-      cheap: {{targets: [third/large], degrade: {{steps: [cheaper_tier]}}}}
-      bounded: {{targets: [second/medium],
-                 degrade: {{steps: [fewer_tokens, shorter_context], max_tokens: 50}}}}
-      kept: {{targets: [third/large],
-              degrade: {{steps: [cached_answer, message], message: "Back at nine."}}}}
-      said: {{targets: [third/large], degrade: {{steps: [message], message: "Back at nine."}}}}
-    tenants:
-      acme: {{tier: pro, routes: [auto, thinking, alone, second, cheap, bounded, kept, said]}}
-      globex: {{tier: pro, routes: [thinking]}}
-    classify:
-      disallowed: {{weapons: ["build a bomb"]}}
-    policies:
-      - id: no-weapons
-        when: {{disallowed: weapons}}
-        refuse: This is not answered here.
-      - id: personal-data-needs-dpa
-        when: {{sensitivity: regulated}}
-        require: {{certifications: dpa}}
-      - id: secrets-are-taken-out
-        when: {{kinds: api_key}}
-        redact: [api_key]
-      - id: no-premium-for-cheap
-        when: {{route: cheap}}
-        forbid: {{tier: premium}}
-      - id: closed-at-night
-        when: {{route: [kept, said], header: {{x-night: "1"}}}}
-        forbid: {{provider: third}}
-      - id: nothing-dear-in-the-morning
-        when: {{route: kept, header: {{x-morning: "1"}}}}
-        max_cost_usd: 0.0000001
-      - id: answers-may-be-kept
-        when: {{route: kept}}
-        cache: true
-      - id: bounded-costs-little
-        when: {{route: bounded}}
-        max_cost_usd: 0.002
-      - id: one-thought-a-ticket
-        when: {{route: [thinking, alone], scope: {{ticket: true}}}}
-        premium_cap: {{scope: ticket, calls: 1}}
-      - id: machines-are-cheap
-        when: {{key_tag: [ci, batch]}}
-        forbid: {{target: first/small}}
-      - id: quiet
-        when: {{feature: quiet}}
-        log: none
-"""
-
-MAIL = "Write to ann.lee@example.com please"
-KEY = "sk-proj-abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGH"
 
 
 @pytest_asyncio.fixture
@@ -117,9 +37,13 @@ async def asked(
         return await it.ask(a_post(gateway, body, *lines, **where))
 
 
-def calls(gateway: GatewayUnderTest) -> list[int]:
-    """How often each provider was called."""
-    return [gateway.calls(name) for name in NAMES]
+def refresh(gateway: GatewayUnderTest) -> None:
+    """Let decisions see what was seen of targets, in place of a second's wait."""
+    serving = gateway.runner._gateway
+    assert serving is not None
+    holder = serving._pipeline._snapshots
+    assert isinstance(holder, SnapshotHolder)
+    holder.refresh()
 
 
 async def test_labels_and_rules_stand_in_header_and_line(gateway: GatewayUnderTest) -> None:
@@ -148,7 +72,7 @@ async def test_rules_bind_fallbacks(gateway: GatewayUnderTest) -> None:
     answer = await asked(gateway, MAIL)
 
     assert answer.header("x-pointsman-target") == "third/large"
-    assert calls(gateway) == [0, 1, 1]
+    assert gateway.all_calls() == [0, 1, 1]
 
 
 async def test_caller_raises_sensitivity_and_never_lowers_it(gateway: GatewayUnderTest) -> None:
@@ -183,7 +107,7 @@ async def test_words_that_are_not_known_are_refused_by_name(
 
     assert answer.status == 400
     assert answer.error["param"] == param
-    assert calls(gateway) == [0, 0, 0]
+    assert gateway.all_calls() == [0, 0, 0]
 
 
 async def test_refusal_names_its_rule(gateway: GatewayUnderTest) -> None:
@@ -195,7 +119,7 @@ async def test_refusal_names_its_rule(gateway: GatewayUnderTest) -> None:
     assert "no-weapons" in answer.error["message"]
     assert "This is not answered here." in answer.error["message"]
     assert answer.header("x-should-retry") == "false"
-    assert calls(gateway) == [0, 0, 0]
+    assert gateway.all_calls() == [0, 0, 0]
 
 
 async def test_secrets_are_taken_out_before_they_leave(gateway: GatewayUnderTest) -> None:
@@ -243,6 +167,25 @@ async def test_cheaper_tier_is_told(gateway: GatewayUnderTest) -> None:
     assert row["decision"]["degraded"]["step"] == "cheaper_tier"
 
 
+async def test_high_risk_is_not_stepped_down(gateway: GatewayUnderTest) -> None:
+    """Where only the route has a ladder, who says that much depends on it gets the rule's error."""
+    careful = await asked(gateway, "Hello", "x-pointsman-risk: high", model="cheap")
+    told = await asked(gateway, "Hello", model="cheap", path="/v1/route", routing={"risk": "high"})
+    easy = await asked(gateway, "Hello", model="cheap", routing={"risk": "low"})
+    rows = await gateway.lines.requests(3)
+
+    assert (careful.status, careful.error["code"]) == (403, "policy_refused")
+    assert careful.header("x-pointsman-degraded") is None
+    label = orjson.loads(told.body)["labels"]["degradable"]
+    assert label == {"value": "by_rule", "origin": "caller", "confidence": 1.0}
+    assert orjson.loads(told.body)["selected"] is None
+    assert easy.header("x-pointsman-target") == "second/medium"
+    labels = [row["decision"]["labels"] for row in (rows[0], rows[2])]
+    assert [(each["risk"], each["degradable"]) for each in labels] == [
+        ("high", "by_rule"), ("low", "freely")
+    ]  # fmt: skip
+
+
 async def test_fewer_tokens_are_asked_for(gateway: GatewayUnderTest) -> None:
     """A bound on cost is kept by a smaller limit for the answer, in the body that is sent."""
     gateway.script("second", echo=True)
@@ -268,7 +211,7 @@ async def test_message_is_said_where_nothing_else_is_left(
     assert b"Back at nine." in answer.body
     assert answer.header("x-pointsman-degraded") == "from=answer; to=message; reason=policy"
     assert answer.header("x-pointsman-target") is None
-    assert calls(gateway) == [0, 0, 0]
+    assert gateway.all_calls() == [0, 0, 0]
     assert (row["target"], row["cost_nanousd"]) == (None, None)
 
 
@@ -283,7 +226,7 @@ async def test_kept_answer_serves_the_same_request_again(gateway: GatewayUnderTe
     forbidden = await asked(gateway, question, "x-night: 1", model="kept")
     rows = await gateway.lines.requests(4)
 
-    assert calls(gateway) == [0, 0, 1]
+    assert gateway.all_calls() == [0, 0, 1]
     assert (fresh.status, fresh.header("x-pointsman-degraded")) == (200, None)
     assert kept.body == fresh.body
     assert (kept.header("x-pointsman-degraded") or "").startswith("from=fresh; to=cached")
@@ -427,7 +370,23 @@ async def test_route_tells_the_decision_and_sends_nothing(gateway: GatewayUnderT
     assert [each["target"] for each in told["rejected"]] == ["first/small"]
     assert told["rules"] == ["personal-data-needs-dpa"]
     assert b"ann.lee" not in answer.body
-    assert calls(gateway) == [0, 0, 0]
+    assert gateway.all_calls() == [0, 0, 0]
+
+
+async def test_route_tells_what_is_expected(gateway: GatewayUnderTest) -> None:
+    """Of the answers that came to like requests: attempts, and how many called tools."""
+    gateway.script("first", error={"status": 500})
+    gateway.script("second", tool_calls=[{"name": "f", "arguments": "{}"}])
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
+    await asked(gateway, "Look it up", tools=tools)
+    gateway.script("first")
+    await asked(gateway, "Look it up", tools=tools)
+    refresh(gateway)
+    answer = await asked(gateway, "Look it up", path="/v1/route", tools=tools)
+
+    found = orjson.loads(answer.body)["expected"]
+    assert (found["samples"], found["attempts"], found["tool_calls"]) == (2, 1.5, 0.5)
+    assert 0 < found["completion_tokens"] <= found["completion_tokens_p95"]
 
 
 async def test_route_takes_a_question_in_a_few_words(gateway: GatewayUnderTest) -> None:
@@ -457,11 +416,7 @@ async def test_target_that_keeps_failing_is_left_alone(gateway: GatewayUnderTest
     gateway.script("first", error={"status": 500})
     for _ in range(5):
         await asked(gateway)
-    gateway_of = gateway.runner._gateway
-    assert gateway_of is not None
-    holder = gateway_of._pipeline._snapshots
-    assert isinstance(holder, SnapshotHolder)
-    holder.refresh()  # in place of a second's wait
+    refresh(gateway)
     answer = await asked(gateway)
 
     assert answer.header("x-pointsman-attempts") == "1"

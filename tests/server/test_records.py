@@ -17,8 +17,8 @@ PRICE = Price(input_nanousd=500_000_000, output_nanousd=1_500_000_000)
 LINE_FIELDS = {
     "ts", "level", "event", "request_id", "trace_id", "tenant", "key_id", "method", "path", "route",
     "target", "attempts", "status", "ending", "error_code", "stream", "tokens", "evidence",
-    "cost_nanousd", "finish_reason", "config", "body_bytes", "sent_bytes", "first_byte_ms",
-    "total_ms",
+    "cost_nanousd", "priced", "finish_reason", "config", "body_bytes", "sent_bytes",
+    "first_byte_ms", "total_ms",
 }  # fmt: skip
 
 

@@ -4,7 +4,6 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -21,13 +20,6 @@ from tests.architecture.trees import ROOT
 
 GATEWAY = load(ROOT / "config" / "gateway.yaml")
 BEST = "openai/gpt-4o-mini"
-
-
-@pytest.fixture
-async def stub() -> AsyncIterator[Stub]:
-    """A stub of the policies by example."""
-    async with running_stub(POLICIES) as running:
-        yield running
 
 
 async def asked(stub: Stub, tenant: str = "shop", text: str = "Hello", **fields: Any) -> str:

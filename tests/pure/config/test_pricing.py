@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from documents import GOOD, spoiled
+from documents import GOOD, spoiled, warnings_of
 from models import DAY, USD, a_catalogue, a_model
 
 from proxy.config.catalogue import Catalogue, render
@@ -195,6 +195,29 @@ def test_version_follows_prices_that_are_used() -> None:
     assert loaded(text.replace("p.yaml", "p.yaml, unpriced: flag")).snapshot.version != version
     no_abilities = a_catalogue(a_model("kind/big", BIG.prices[0].price), VECTORS)
     assert loaded(text, no_abilities).snapshot.version != version
+
+
+BUDGETED = spoiled("tier: free", "tier: free\n    budgeted: true")
+
+
+def test_tenant_may_have_to_know_what_it_spends() -> None:
+    """By its own word; nobody else has to. It is part of the version."""
+    budgeted = loaded(BUDGETED).snapshot
+
+    assert budgeted.tenants["demo"].budgeted
+    assert not loaded(GOOD).snapshot.tenants["demo"].budgeted
+    assert budgeted.version != loaded(GOOD).snapshot.version
+
+
+def test_route_without_any_price_is_odd_for_who_has_a_budget() -> None:
+    """It is asked in vain, as long as unpriced targets are refused; one price is enough."""
+    line = BUDGETED.splitlines().index("    budgeted: true") + 1
+
+    ((at, where, message),) = warnings_of(BUDGETED)
+
+    assert (at, where) == (line, "tenants.demo.budgeted")
+    assert "route 'embeddings'" in message
+    assert warnings_of("prices: {unpriced: flag}\n" + BUDGETED) == []
 
 
 def test_repricing_swaps_targets_and_leaves_the_rest() -> None:

@@ -75,6 +75,8 @@ FAILING = [
     (HELLO, "{rejected: {b/big: {}}}", "rejected", "b/big: rejected", "b/big: ranked"),
     (HELLO, "{labels: {workload: code}}", "labels.workload", "code", "chat (by "),
     (KEY, "{labels: {kinds: [email, iban]}}", "labels.kinds", "email, iban", "api_key"),
+    (HELLO, "{labels: {degradable: by_rule}}", "labels.degradable", "by_rule",
+     "by_ladder (by default"),
     (HELLO, "{labels: {user_type: clerk}}", "labels.user_type", "clerk", "none"),
     (HELLO, "{labels: {lowering_ignored: true}}", "labels.lowering_ignored", "true", "false"),
     (HELLO, "{rules: no-premium}", "rules", "no-premium to apply", "none"),

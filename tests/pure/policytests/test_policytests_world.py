@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import pytest
-from suites import loaded, result_of
+from suites import CONFIG, loaded, result_of, written
 
 from proxy.domain.labels import Workload
 from proxy.domain.standing import Breaker, Standing
-from proxy.policytests.run import sent_by
+from proxy.policytests.load import load_tests
+from proxy.policytests.run import run_test, sent_by
 from proxy.policytests.world import SAMPLES, moment_of, world_of
 
 
@@ -46,6 +47,28 @@ def test_figures_are_what_decisions_read(tmp_path: Path) -> None:
     }  # fmt: skip
     assert world.targets == test.snapshot.targets
     assert not world.tenants["acme"].budgeted
+
+
+@pytest.mark.parametrize(
+    ("policy", "expect"),
+    [
+        ("refuse", "{rejected: {a/plain: unpriced}, ranked: [], refused: no_target}"),
+        ("flag", "{selected: a/plain, rejected: {}, refused: false}"),
+    ],
+)
+def test_tenant_with_a_budget_has_one_in_every_world(
+    tmp_path: Path, policy: str, expect: str
+) -> None:
+    """Without a limit of the test's own too; what follows is as the config says."""
+    path = written(tmp_path, f"- {{name: it, tenant: acme, route: plain, prompt: Hello, "
+                             f"expect: {expect}}}")  # fmt: skip
+    (tmp_path / "config.yaml").write_text(
+        f"prices: {{unpriced: {policy}}}\n"
+        + CONFIG.replace("acme: {tier: pro,", "acme: {tier: pro, budgeted: true,")
+    )
+    (test,) = load_tests(path)
+
+    assert run_test(test).differences == ()
 
 
 def test_prices_are_those_of_the_test_everywhere(tmp_path: Path) -> None:

@@ -31,19 +31,10 @@ from tests.builders import (
     a_target,
     some_facts,
 )
+from tests.routing import ids, reasons
 
 TOOLS, VISION = Capability.TOOLS, Capability.VISION
 OPEN = a_standing(breaker=Breaker.OPEN)
-
-
-def ids(decision: Decision) -> list[str]:
-    """The targets that are ranked, in order."""
-    return [each.target.id for each in decision.ranking]
-
-
-def reasons(decision: Decision) -> dict[str, Reason]:
-    """Why each other target is not."""
-    return {each.target_id: each.reason for each in decision.rejected}
 
 
 def decided(*targets: Target, ruling: Ruling | None = None, **fields: Any) -> Decision:

@@ -15,19 +15,9 @@ from proxy.domain.rules import Attribute, Demand, Match, Ruling, Strategy
 from proxy.domain.snapshot import Snapshot
 from proxy.routing.cost import output_limit, upper_bound
 from proxy.routing.decide import choose, decide
-from tests.routing import any_facts, dear, rulings, worlds
+from tests.routing import any_facts, dear, ids, reasons, rulings, worlds
 
 any_world = settings(max_examples=200, deadline=None)
-
-
-def ids(decision: Decision) -> list[str]:
-    """The targets that are ranked, in order."""
-    return [each.target.id for each in decision.ranking]
-
-
-def reasons(decision: Decision) -> dict[str, Reason]:
-    """Why each other target is not."""
-    return {each.target_id: each.reason for each in decision.rejected}
 
 
 @pytest.mark.slow

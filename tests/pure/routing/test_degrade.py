@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from proxy.domain.catalog import Endpoint, Route, Target, Tier
 from proxy.domain.decision import Degradation, Reason, Rejection
 from proxy.domain.facts import Facts
+from proxy.domain.labels import Risk
 from proxy.domain.price import Price
 from proxy.domain.rules import (
     Attribute,
@@ -33,6 +34,7 @@ from proxy.routing.degrade import (
     Shorten,
     Step,
     header_of,
+    ladder_of,
     refusal_of,
     step_down,
 )
@@ -44,6 +46,7 @@ from tests.builders import (
     a_standing,
     a_target,
     some_facts,
+    some_labels,
 )
 from tests.routing import any_facts, rulings, worlds
 
@@ -99,6 +102,65 @@ def test_rules_ladder_comes_before_the_routes() -> None:
 
     assert isinstance(stepped(route, ruling), Say)
     assert isinstance(stepped(route), Refuse)
+
+
+SMALL = a_target("small/m", context_window_tokens=1000)
+HELPED: dict[DegradeStep, tuple[Target, int, dict[str, Any]]] = {
+    DegradeStep.CHEAPER_TIER: (DEAR, 10**6, {"max_output_tokens": 100}),
+    DegradeStep.FEWER_TOKENS: (DEAR, 2 * 10**6, {}),
+    DegradeStep.SHORTER_CONTEXT: (SMALL, 10**12, {"prompt_bytes": 10**6}),
+    DegradeStep.CACHED_ANSWER: (DEAR, 1, {}),
+    DegradeStep.MESSAGE: (DEAR, 1, {}),
+}
+"""By step, a target, a bound and facts with which it alone helps."""
+
+
+@pytest.mark.parametrize("step", HELPED)
+def test_high_risk_is_refused_what_only_the_route_steps_down(step: DegradeStep) -> None:
+    """Each step makes a lesser answer, so none is taken that no rule names."""
+    target, bound, fields = HELPED[step]
+    route = a_route(target, degrade=replace(LADDER, steps=(step,)))
+    other = Route("other", (a_target("mid/m", price=Price(1, 1)),))
+    ruling = replace(bounded(bound), caching_allowed=True)
+
+    def came(risk: Risk, ruling: Ruling) -> Step:
+        return stepped(route, ruling, others=(other,), risk=risk, **fields)
+
+    assert isinstance(came(Risk.HIGH, ruling), Refuse)
+    assert not isinstance(came(Risk.NORMAL, ruling), Refuse)
+    assert not isinstance(came(Risk.HIGH, replace(ruling, degrade=route.degrade)), Refuse)
+
+
+RULES = only(DegradeStep.CHEAPER_TIER)
+ROUTES = only(
+    DegradeStep.CHEAPER_TIER, DegradeStep.FEWER_TOKENS, DegradeStep.MESSAGE,
+    max_tokens=50, message="Later.",
+)  # fmt: skip
+BOTH = replace(ROUTES, max_tokens=9, message="Soon.")
+SOON = only(DegradeStep.FEWER_TOKENS, DegradeStep.MESSAGE, max_tokens=9, message="Soon.")
+LADDERS = {
+    "low, both": (Risk.LOW, RULES, ROUTES, ROUTES),
+    "low, the rule's comes first": (
+        Risk.LOW, SOON, ROUTES, replace(BOTH, steps=(*SOON.steps, DegradeStep.CHEAPER_TIER))
+    ),
+    "low, the rule's": (Risk.LOW, RULES, None, RULES),
+    "low, the route's": (Risk.LOW, None, ROUTES, ROUTES),
+    "normal, both": (Risk.NORMAL, RULES, ROUTES, RULES),
+    "normal, the route's": (Risk.NORMAL, None, ROUTES, ROUTES),
+    "high, both": (Risk.HIGH, RULES, ROUTES, RULES),
+    "high, the route's": (Risk.HIGH, None, ROUTES, None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", LADDERS)
+def test_risk_says_whose_ladder_counts(case: str) -> None:
+    """Low: the rule's and then the route's; normal: the first of them; high: the rule's alone."""
+    risk, ruled, own, expected = LADDERS[case]
+    decision = a_decision(degrade=own)._replace(
+        ruling=Ruling(degrade=ruled), labels=some_labels(risk=risk)
+    )
+
+    assert ladder_of(decision) == expected
 
 
 def test_refusal_of_a_rule_ends_the_matter() -> None:
@@ -390,14 +452,14 @@ def test_no_rung_passes_a_hard_rule(
 
     step = step_down(decision, facts, world, rung)
 
-    ladder = ruling.degrade.steps if ruling.degrade else ()
+    steps = ladder.steps if (ladder := ladder_of(decision)) else ()
     if isinstance(step, Refuse):
         assert step.error.code in {"policy_refused", "no_target", "no_target_now"}
         return
     assert ruling.refusal is None
     told = step.decision.degradation if isinstance(step, Proceed | Shorten) else step.degradation
     assert told is not None
-    assert told.step in ladder[rung:]
+    assert told.step in steps[rung:]
     if isinstance(step, Proceed | Shorten):
         assert step.decision.ranking
         for candidate in step.decision.ranking:

@@ -12,7 +12,7 @@ from proxy.domain.decision import Reason
 from proxy.domain.labels import Workload
 from proxy.domain.rules import Ruling, Strategy
 from proxy.domain.standing import Breaker, History, Standing
-from proxy.routing.cost import BYTES_PER_TOKEN
+from proxy.domain.usage import BYTES_PER_TOKEN
 from proxy.routing.prospects import (
     NEUTRAL,
     PRIOR_ERROR_RATE,

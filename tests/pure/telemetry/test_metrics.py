@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -15,6 +16,7 @@ from proxy.domain.usage import Evidence, Usage
 from proxy.telemetry import series
 from proxy.telemetry.metrics import Metrics, clear_directory, mark_process_dead
 from proxy.units import NanoUsd
+from tests.builders import a_candidate, a_decision, a_target, some_facts
 from tests.pure.telemetry.records import a_record
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -60,6 +62,45 @@ def test_answer_is_counted_by_route_target_and_tenant() -> None:
     assert {name: found[name] for name in expected} == expected
 
 
+def estimates(**changes: Any) -> dict[str, float]:
+    """What a request leaves of the estimates' histogram."""
+    metrics = Metrics("0")
+    metrics.request_ended(a_record(**changes))
+    found = samples(metrics.render()[0])
+    return {name: value for name, value in found.items() if "prompt_estimate" in name}
+
+
+def test_estimate_of_a_prompt_is_held_against_what_was_reported() -> None:
+    """As the decision had it for the target that answered, not for the first it ranked."""
+    other, answered = a_target("sim-a/fast"), a_target("sim-b/fast")
+    ranking = (a_candidate(other, prompt_tokens=9), a_candidate(answered, prompt_tokens=51))
+    decision = a_decision(other, answered)._replace(ranking=ranking)
+
+    found = estimates(decision=decision, usage=Usage(prompt_tokens=34))
+
+    name = "pointsman_prompt_estimate_ratio"
+    assert found[name + '_sum{target="sim-b/fast"}'] == 1.5
+    assert found[name + '_bucket{le="1.2",target="sim-b/fast"}'] == 0
+    assert found[name + '_bucket{le="1.5",target="sim-b/fast"}'] == 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"usage": Usage(), "evidence": Evidence.REPORTED_ZERO},
+        {"evidence": Evidence.ESTIMATED},
+        {"facts": some_facts(images=1)},
+        {"facts": None},
+        {"decision": None},
+        {"decision": a_decision(a_target("sim-a/fast"))},
+        {"target_id": None},
+    ],
+)
+def test_where_nothing_can_be_compared_nothing_is(changes: dict[str, Any]) -> None:
+    """Nothing reported, nothing estimated, or bytes that tell nothing."""
+    assert estimates(**changes) == {}
+
+
 def test_refusal_counts_without_route_target_or_cost() -> None:
     """A request refused at the door counts as a request and an ending, and nowhere else."""
     metrics = Metrics("0")
@@ -97,6 +138,19 @@ def test_request_under_way_is_in_flight() -> None:
     metrics.request_started()
 
     assert samples(metrics.render()[0])["pointsman_requests_in_flight{}"] == 1
+
+
+def test_answer_without_a_price_is_counted_as_such() -> None:
+    """An answer of no cost is no gap; one of unknown cost must not look like it."""
+    metrics = Metrics("0")
+    for cost in (None, None, NanoUsd(0)):
+        metrics.request_ended(a_record(cost_nanousd=cost))
+    metrics.request_ended(a_record(cost_nanousd=None, target_id=None))
+
+    found = samples(metrics.render()[0])
+
+    name = 'pointsman_unpriced_answers_total{target="sim-b/fast",tenant="acme"}'
+    assert {key: value for key, value in found.items() if "unpriced" in key} == {name: 2}
 
 
 def test_path_of_a_client_makes_no_series() -> None:

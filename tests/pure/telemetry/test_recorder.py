@@ -17,7 +17,7 @@ FIELDS = {
     "ts", "level", "event", "request_id", "trace_id", "tenant", "key_id", "method", "path",
     "route", "target", "attempts", "status", "ending", "error_code", "param", "skipped", "decision",
     "stream", "tokens",
-    "evidence", "cost_nanousd", "finish_reason", "config", "body_bytes", "sent_bytes",
+    "evidence", "cost_nanousd", "priced", "finish_reason", "config", "body_bytes", "sent_bytes",
     "first_byte_ms", "total_ms",
 }  # fmt: skip
 

@@ -5,10 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.domain.catalog import Endpoint
 from proxy.wire.clamp import clamped
-from proxy.wire.limits import Caps
-from proxy.wire.parse import parse
+from tests.builders import parsed
 
 M = b'"messages":[{"role":"user","content":"hi"}]'
 
@@ -31,7 +29,7 @@ M = b'"messages":[{"role":"user","content":"hi"}]'
 def test_limit_goes_where_the_client_put_its_own(before: bytes, after: bytes) -> None:
     """Never more than the client allowed, never a limit that was not asked for twice."""
     body = b"{" + before + b'"model":"auto",' + M + b',"temperature":1e0}'
-    request = parse(Endpoint.CHAT, body, Caps())
+    request = parsed(body)
     assert clamped(request, 64) == b"{" + after + b'"model":"auto",' + M + b',"temperature":1e0}'
 
 
@@ -48,7 +46,7 @@ def test_limit_goes_where_the_client_put_its_own(before: bytes, after: bytes) ->
 def test_answer_is_never_allowed_more(limits: dict[str, int | None], most: int) -> None:
     """Whatever was stated, what is sent allows the smaller of the two."""
     chat = {"model": "auto", "messages": [{"role": "user", "content": "hi"}], **limits}
-    request = parse(Endpoint.CHAT, orjson.dumps(chat), Caps())
-    after = parse(Endpoint.CHAT, clamped(request, most), Caps())
+    request = parsed(orjson.dumps(chat))
+    after = parsed(clamped(request, most))
     assert after.max_output_tokens is not None
     assert after.max_output_tokens == min(most, request.max_output_tokens or most)

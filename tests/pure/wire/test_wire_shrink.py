@@ -7,18 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.domain.catalog import Endpoint
 from proxy.domain.request import Request
-from proxy.wire.limits import Caps
-from proxy.wire.parse import parse
 from proxy.wire.shrink import MOST_MESSAGES, shortened
+from tests.builders import parsed
 
 SYSTEM = {"role": "system", "content": "Be brief."}
-
-
-def parsed(body: bytes) -> Request:
-    """*body* as a request."""
-    return parse(Endpoint.CHAT, body, Caps())
 
 
 def a_chat(*messages: dict[str, Any]) -> Request:

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.domain.catalog import Endpoint, Provider, Target, UsageInStream
+from proxy.domain.catalog import Provider, Target, UsageInStream
 from proxy.domain.request import Member, Request
-from proxy.wire.limits import DEPTH_CEILING, Caps
-from proxy.wire.parse import parse
+from proxy.wire.limits import DEPTH_CEILING
 from proxy.wire.scan import mask_escapes, scan_members
 from proxy.wire.splice import asks_usage, rewrite, rewrite_decoded, rewrite_members
+from tests.builders import parsed
 from tests.pure.wire.documents import json_values, members_object
 
 PROVIDER = Provider("p", "openai", "http://127.0.0.1/v1")
@@ -49,11 +49,6 @@ def a_target(usage: UsageInStream = UsageInStream.ASK, model: str = "vendor/m-1"
     return Target(f"p/{model}", PROVIDER, model, None, usage_in_stream=usage)
 
 
-def a_request(body: bytes) -> Request:
-    """A chat request with *body*."""
-    return parse(Endpoint.CHAT, body, Caps())
-
-
 def members_of(body: bytes) -> dict[str, Member]:
     """Where the members of *body* stand."""
     return scan_members(body, mask_escapes(body), DEPTH_CEILING)
@@ -70,7 +65,7 @@ def test_search_and_scan_find_the_same_place(
     """What only looks like the member `model`, in texts or further in, is never taken for it."""
     members = [(b'"model"', b'"auto"'), (b'"messages"', MESSAGES), *others]
     random.shuffle(members)
-    request_ = a_request(b"{" + b",".join(key + b":" + value for key, value in members) + b"}")
+    request_ = parsed(b"{" + b",".join(key + b":" + value for key, value in members) + b"}")
     target = a_target(usage)
     assert rewrite(request_, target) == rewrite_members(request_, target)
 
@@ -87,7 +82,7 @@ def requests(draw: st.DrawFn) -> Request:
     }
     members |= {name: value for name, value in ours.items() if value is not None}
     names = draw(st.permutations(list(members)))
-    return a_request(draw(members_object({name: members[name] for name in names})))
+    return parsed(draw(members_object({name: members[name] for name in names})))
 
 
 @given(requests(), st.sampled_from(list(UsageInStream)), st.sampled_from(["m", 'é"\\/', "a:b"]))
@@ -118,7 +113,7 @@ def test_splicing_leaves_every_other_member_as_it_was(
 
 def spliced(body: bytes, usage: UsageInStream = UsageInStream.ASK) -> bytes:
     """What a target gets of *body*."""
-    return rewrite(a_request(body), a_target(usage))
+    return rewrite(parsed(body), a_target(usage))
 
 
 M = b'"messages":' + MESSAGES
@@ -189,7 +184,7 @@ def test_usage_is_ours_only_where_nobody_else_asked(
     extra: bytes, usage: UsageInStream, *, asked: bool
 ) -> None:
     """The usage event is taken out only where it is there on our account."""
-    request = a_request(b'{"model":"a",' + M + extra + b"}")
+    request = parsed(b'{"model":"a",' + M + extra + b"}")
     assert asks_usage(request, a_target(usage)) is asked
 
 
