@@ -6,8 +6,8 @@ the measured Python. A part that no longer runs says why in place of its figure.
 
     BENCH_TOKEN=pm_… python -m loadtest.parts --config FILE [--json]
 
-Figures are CPU microseconds of this process, all threads, the least of several repeats, hot: what
-the part adds to a request at best. On a request's path caches are colder and they cost more.
+Times are CPU microseconds of this process, all threads, the least of several repeats, hot: what
+the part adds to a request at best. On a request's path caches are colder and it costs more.
 """
 
 import argparse
@@ -15,8 +15,7 @@ import asyncio
 import gc
 import json
 import os
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -27,6 +26,15 @@ import uvloop
 
 from loadtest.answers import CHAT_REPLY, chat_body
 from loadtest.classifying import PROSE, labelled
+from loadtest.costs import (
+    IN_FLIGHT,
+    Cost,
+    Part,
+    timed,
+    timed_few,
+    timed_together,
+    timed_waiting,
+)
 from loadtest.deciding import a_world
 from loadtest.standins import Client, Provider, Reply
 from proxy.assembly import Secrets, SystemClock, read_secrets
@@ -65,68 +73,18 @@ from proxy.wire.parse import parse
 from proxy.wire.plain import read_plain
 from proxy.wire.splice import rewrite
 
-IN_FLIGHT: Final = 16
 PIPELINE: Final = "whole: pipeline.answer, both sides in memory"
 """All steps but sockets and HTTP; the parts above it, but for Redis, are within it."""
 
 _CALLS: Final = 2000
 """Of a part, in each repeat."""
 
-_REPEATS: Final = 7
 _READY_S: Final = 5.0
 _TENANT: Final = "bench"
 _HASH_KEY: Final = b"a key of the bench, for hashes".ljust(32, b".")
 _ADMIT: Final = Script("bench_admit", "redis.call('INCR', KEYS[1]) return {1, ARGV[1], ARGV[12]}")
 _KEYS: Final = ("pm:{bench}:a", "pm:{bench}:b")
 _ARGUMENTS: Final = tuple(str(1_000_000 + number) for number in range(12))
-
-Measure = Callable[[int], Awaitable[float]]
-
-
-async def timed(call: Callable[[], object], calls: int) -> float:
-    """CPU microseconds of *call*, the least of several repeats."""
-    best = float("inf")
-    for _ in range(_REPEATS):
-        began = time.process_time_ns()
-        for _ in range(calls):
-            call()
-        best = min(best, (time.process_time_ns() - began) / calls / 1e3)
-        await asyncio.sleep(0)
-    return best
-
-
-async def timed_few(call: Callable[[], object], calls: int) -> float:
-    """The same of what takes so long that a tenth of the calls will do."""
-    return await timed(call, max(1, calls // 10))
-
-
-async def timed_waiting(call: Callable[[], Awaitable[object]], calls: int) -> float:
-    """The same of what must be awaited, one after the other."""
-    best = float("inf")
-    for _ in range(_REPEATS):
-        began = time.process_time_ns()
-        for _ in range(calls):
-            _ = await call()
-        best = min(best, (time.process_time_ns() - began) / calls / 1e3)
-    return best
-
-
-async def timed_together(call: Callable[[], Awaitable[object]], calls: int) -> float:
-    """The same with so many at once as are in flight on a busy worker."""
-
-    async def one_after_the_other() -> None:
-        for _ in range(calls // IN_FLIGHT):
-            _ = await call()
-
-    best = float("inf")
-    for _ in range(_REPEATS):
-        began = time.process_time_ns()
-        async with asyncio.TaskGroup() as group:
-            for _ in range(IN_FLIGHT):
-                group.create_task(one_after_the_other())
-        spent_us = (time.process_time_ns() - began) / 1e3
-        best = min(best, spent_us / (calls // IN_FLIGHT * IN_FLIGHT))
-    return best
 
 
 class Passage:
@@ -189,7 +147,7 @@ class Outside:
     lines: LineWriter
 
 
-def measures(path: Passage, outside: Outside) -> dict[str, Measure]:
+def parts(path: Passage, outside: Outside) -> dict[str, Part]:
     """The parts by name, in the order in which a request passes them."""
     keyring, redis = outside.keyring, outside.redis
     entry = path.entry()
@@ -215,26 +173,26 @@ def measures(path: Passage, outside: Outside) -> dict[str, Measure]:
         metrics.request_ended(record)
 
     return {
-        "auth (keyring identify)": partial(
-            timed_waiting, lambda: keyring.identify(bearer_of(path.authorization))
+        "auth (keyring identify)": Part(
+            lambda: keyring.identify(bearer_of(path.authorization)), timed_waiting
         ),
-        "parse": partial(timed, lambda: parse(Endpoint.CHAT, path.body, path.caps)),
-        "classify, up to facts": partial(
-            timed_waiting,
+        "parse": Part(lambda: parse(Endpoint.CHAT, path.body, path.caps), timed),
+        "classify, up to facts": Part(
             lambda: understanding.of(path.request, path.tenant, client, path.snapshot, frozenset()),
+            timed_waiting,
         ),
-        "decide": partial(timed, lambda: decide(facts, path.snapshot)),
-        "rewrite (splice)": partial(timed, lambda: rewrite(path.request, path.target)),
-        "read answer (read_plain)": partial(timed, lambda: read_plain(path.answer)),
-        f"admit and settle, {IN_FLIGHT} in flight": partial(timed_together, admit_and_settle),
-        "record + log line": partial(timed, lambda: recorder.record(record_of(entry, now))),
-        "metrics": partial(timed, count),
-        PIPELINE: partial(timed_waiting, answered),
+        "decide": Part(lambda: decide(facts, path.snapshot), timed),
+        "rewrite (splice)": Part(lambda: rewrite(path.request, path.target), timed),
+        "read answer (read_plain)": Part(lambda: read_plain(path.answer), timed),
+        f"admit and settle, {IN_FLIGHT} in flight": Part(admit_and_settle, timed_together),
+        "record + log line": Part(lambda: recorder.record(record_of(entry, now)), timed),
+        "metrics": Part(count, timed),
+        PIPELINE: Part(answered, timed_waiting),
         **_apart(facts),
     }
 
 
-def _apart(facts: Facts) -> dict[str, Measure]:
+def _apart(facts: Facts) -> dict[str, Part]:
     """What grows with the text and with the config, at the sizes that the bars name."""
     small, large = ((PROSE * (size // len(PROSE) + 1))[:size] for size in (1024, 100 * 1024))
     worlds = {
@@ -245,12 +203,9 @@ def _apart(facts: Facts) -> dict[str, Measure]:
         for strategy in (Strategy.PRIORITY, Strategy.SCORE)
     }
     return {
-        "apart: classify 1 KB": partial(timed, lambda: labelled(small)),
-        "apart: classify 100 KB": partial(timed_few, lambda: labelled(large)),
-        **{
-            name: partial(timed_few, partial(decide, facts, world))
-            for name, world in worlds.items()
-        },
+        "apart: classify 1 KB": Part(lambda: labelled(small), timed),
+        "apart: classify 100 KB": Part(lambda: labelled(large), timed_few),
+        **{name: Part(partial(decide, facts, world), timed_few) for name, world in worlds.items()},
     }
 
 
@@ -273,15 +228,15 @@ def _pipeline(path: Passage, keyring: KeyRing, recorder: LogRecorder, metrics: M
     )
 
 
-async def measured(config: LoadedConfig, token: str, calls: int) -> dict[str, float | str]:
-    """CPU microseconds of each part, or why it does not run."""
-    found: dict[str, float | str] = {}
+async def measured(config: LoadedConfig, token: str, calls: int) -> dict[str, Cost | str]:
+    """What each part costs, or why it does not run."""
+    found: dict[str, Cost | str] = {}
     async with _outside(config) as outside:
-        for name, measure in measures(Passage(config, token), outside).items():
+        for name, part in parts(Passage(config, token), outside).items():
             gc.collect()
             gc.disable()
             try:
-                found[name] = await measure(calls)
+                found[name] = await part.cost(calls)
             except Exception as error:  # another part's figure is still worth having
                 found[name] = f"does not run: {type(error).__name__}"
             finally:
@@ -318,7 +273,7 @@ def _as_any(value: object) -> Any:
 
 
 def main() -> None:
-    """Measure, and print one object: part by microseconds."""
+    """Measure, and print one object: by part its microseconds and instructions."""
     parser = argparse.ArgumentParser(prog="loadtest.parts", description=__doc__)
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--calls", type=int, default=_CALLS, help="of a part, in each repeat")
@@ -329,7 +284,8 @@ def main() -> None:
         print(json.dumps(found))
         return
     for name, cost in found.items():
-        print(f"{name:40} {cost if isinstance(cost, str) else f'{cost:8.2f} us'}")
+        told = cost if isinstance(cost, str) else f"{cost.cpu_us:8.2f} us {cost.instructions:8d}"
+        print(f"{name:56} {told}")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import json
 import subprocess
 from typing import Final
 
+from loadtest.costs import Cost
 from loadtest.gateway import a_state, made_ready, pointsman
 from loadtest.launch import LaunchError, running, tail_of
 from loadtest.proxies import bare, floor
@@ -31,7 +32,7 @@ _PROGRAMS: Final = {
 
 
 def measure_parts(stage: Stage, plan: Plan) -> Found:
-    """CPU microseconds of each part and of each floor.
+    """CPU microseconds of each part and of each floor, and the parts' bytecode instructions.
 
     Raises:
         LaunchError: the parts could not be measured, or a floor did not come up.
@@ -40,20 +41,24 @@ def measure_parts(stage: Stage, plan: Plan) -> Found:
     parts = parts_of(stage)
     whole = {name: parts.pop(name) for name in tuple(parts) if name.startswith(_WHOLE)}
     apart = {name: parts.pop(name) for name in tuple(parts) if name.startswith(_APART)}
-    lines: list[tuple[Cell, ...]] = list(parts.items())
-    figures = [cost for cost in parts.values() if isinstance(cost, float)]
-    lines.append(("sum of these parts", sum(figures)))
-    lines += [*whole.items(), *apart.items()]
+    lines = [_line(name, cost) for name, cost in parts.items()]
+    known = [cost for cost in parts.values() if not isinstance(cost, str)]
+    lines.append(("sum of these parts", *map(sum, zip(*known, strict=True))))
+    lines += [_line(name, cost) for name, cost in {**whole, **apart}.items()]
     for name, start in _PROGRAMS.items():
         with start(stage) as target:
             _ = plain_cpu(target, connections=plan.connections, seconds=plan.warm_up_s)
             _, cost_us = plain_cpu(target, connections=plan.connections, seconds=plan.few_s)
-            lines.append((name, cost_us))
-    return Found(Sheet(("part of a plain call", "CPU µs"), tuple(lines)))
+            lines.append((name, cost_us, None))
+    return Found(Sheet(("part of a plain call", "CPU µs", "instructions"), tuple(lines)))
 
 
-def parts_of(stage: Stage, calls: int = CALLS) -> dict[str, float | str]:
-    """CPU microseconds of each part, or why it does not run.
+def _line(name: str, cost: Cost | str) -> tuple[Cell, ...]:
+    return (name, cost, None) if isinstance(cost, str) else (name, cost[0], float(cost[1]))
+
+
+def parts_of(stage: Stage, calls: int = CALLS) -> dict[str, Cost | str]:
+    """What each part costs, or why it does not run.
 
     Raises:
         LaunchError: they could not be measured at all.
@@ -70,7 +75,7 @@ def parts_of(stage: Stage, calls: int = CALLS) -> dict[str, float | str]:
             except subprocess.TimeoutExpired:
                 raise LaunchError("the parts took too long") from None
     try:
-        found: dict[str, float | str] = json.loads(log.read_text().splitlines()[-1])
+        found = json.loads(log.read_text().splitlines()[-1])
     except (ValueError, IndexError):
         raise LaunchError(f"no parts: {tail_of(log)}") from None
-    return found
+    return {name: cost if isinstance(cost, str) else Cost(*cost) for name, cost in found.items()}
