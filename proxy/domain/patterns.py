@@ -130,7 +130,7 @@ class PatternSet(Generic[T]):
     """Patterns, each with what it stands for; one pass over a text finds all that match."""
 
     entries: tuple[tuple[str, T], ...] = ()
-    _compiled: Any = field(default=None, compare=False, repr=False)
+    _match: Any = field(default=None, compare=False, repr=False)
 
     @classmethod
     def of(cls, entries: Iterable[tuple[str, T]]) -> "PatternSet[T]":
@@ -142,14 +142,14 @@ class PatternSet(Generic[T]):
         for written, _ in kept:
             compiled.Add(written.encode())
         compiled.Compile()
-        return cls(kept, compiled)
+        return cls(kept, compiled._set.Match)
 
     def matching(self, text: bytes) -> list[T]:
         """What the patterns stand for that occur in *text*, in the order of the entries."""
-        if self._compiled is None:
+        if self._match is None:
             return []
         entries = self.entries
-        return [entries[at][1] for at in sorted(self._compiled.Match(text) or ())]
+        return [entries[at][1] for at in sorted(self._match(text))]
 
     def __bool__(self) -> bool:
         return bool(self.entries)

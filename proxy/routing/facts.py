@@ -10,6 +10,7 @@ from proxy.domain.tenant import Tenant
 from proxy.domain.traits import Traits
 
 _DRAW_DIGITS: Final = 12
+_DRAWS: Final = 16**_DRAW_DIGITS
 
 
 @dataclass(slots=True)
@@ -58,7 +59,7 @@ def facts_of(request: Request, traits: Traits, labels: Labels, setting: Setting)
 
 def draw_of(request_id: str) -> float:
     """A number in [0, 1) that the id of a request, which ends in random hex digits, stands for."""
-    return int(request_id[-_DRAW_DIGITS:], 16) / 16**_DRAW_DIGITS
+    return int(request_id[-_DRAW_DIGITS:], 16) / _DRAWS
 
 
 def headers_for(names: frozenset[str], sent: Headers) -> tuple[tuple[str, str], ...]:
