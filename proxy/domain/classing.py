@@ -35,5 +35,15 @@ class ClassifyRules:
     terms: TermPattern = field(default_factory=TermPattern)
     health_terms: TermPattern = field(default_factory=TermPattern)
 
+    @property
+    def only_built_in(self) -> bool:
+        """Whether a scan looks for nothing but what is built in."""
+        return not (
+            self.risks.entries
+            or self.disallowed.entries
+            or self.terms.written
+            or self.health_terms.written
+        )
+
 
 BUILT_IN_ONLY: Final = ClassifyRules()

@@ -26,3 +26,6 @@ class Findings:
     disallowed: tuple[str, ...] = ()
     risk: Risk | None = None
     complete: bool = True
+
+
+NOTHING_FOUND = Findings()

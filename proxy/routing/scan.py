@@ -30,7 +30,23 @@ MAX_COST_A_BYTE: Final = 32
 """A scan may cost so much more than the plain reading of `max_scanned_bytes`; where a text is
 so full of numbers that it would cost more, the rest counts as not read."""
 
+CLEAR_CHARS: Final = 4096
+"""A text may be so long to be searched once for all by `is_clear`, and anew by a scan if it was not
+clear."""
+
 _RISKS: Final = tuple(Risk)
+_SEPARATOR: Final = SEPARATOR.decode()
+
+
+def is_clear(reading: Reading, rules: ClassifyRules) -> bool:
+    """Whether a scan would find nothing, told without one: by a short text in which nothing calls
+    for a closer look, as in most.
+    """
+    texts = [passage.text for passage in reading.passages]
+    if sum(map(len, texts)) > CLEAR_CHARS or not rules.only_built_in:
+        return False
+    text = _SEPARATOR.join(texts).encode()
+    return len(text) <= rules.max_scanned_bytes and TRIGGER.search(text) is None
 
 
 class Scan:
@@ -47,7 +63,7 @@ class Scan:
         texts = [passage.text for passage in reading.passages]
         if sum(map(len, texts)) > cap:
             texts = _beginning(texts, cap + 1)
-        text = SEPARATOR.decode().join(texts).encode()
+        text = _SEPARATOR.join(texts).encode()
         self._is_whole = len(text) <= cap
         self._hunt = Hunt(text[: start_of_sign(text, cap)], rules.phone_regions, every=every)
         self._rules = rules

@@ -6,11 +6,12 @@ from hypothesis import strategies as st
 
 from proxy.domain.catalog import Endpoint
 from proxy.domain.classing import ClassifyRules
+from proxy.domain.findings import NOTHING_FOUND
 from proxy.domain.labels import Kind, Risk
 from proxy.domain.patterns import PatternSet, TermPattern
 from proxy.domain.reading import Reading
 from proxy.routing.detect import REACH_BYTES
-from proxy.routing.scan import WINDOW_BYTES, Scan
+from proxy.routing.scan import CLEAR_CHARS, WINDOW_BYTES, Scan, is_clear
 
 CARD = "4111 1111 1111 1111"
 PIECES = st.sampled_from(
@@ -38,6 +39,34 @@ def test_any_steps_find_the_same(texts: list[str], step: int, every: bool) -> No
 
     assert scan_of(*texts, rules=RULES, every=every, step=step) == whole
     assert whole.complete
+
+
+BUILT_IN_RULES = (ClassifyRules(), ClassifyRules(max_scanned_bytes=8))
+
+
+@settings(deadline=None)
+@given(texts=st.lists(st.text() | TEXTS.map("".join), max_size=3))
+@example(texts=["x" * (CLEAR_CHARS + 1)])
+@example(texts=["hello", "world"])
+@example(texts=[])
+def test_clear_is_what_a_scan_finds_nothing_in(texts: list[str]) -> None:
+    """What is taken for clear without a scan is read to its end by one, and holds nothing."""
+    for rules in (*BUILT_IN_RULES, RULES):
+        if is_clear(a_reading(*texts), rules):
+            assert rules is not RULES
+            assert scan_of(*texts, rules=rules) == NOTHING_FOUND
+
+
+def test_ordinary_text_is_clear() -> None:
+    """Prose without numbers needs no scan; one number, a pattern of the config's own, or a length
+    beyond the cap does.
+    """
+    prose = a_reading("Where is my order?", "It will come soon.")
+    assert is_clear(prose, ClassifyRules())
+    assert not is_clear(prose, RULES)
+    assert not is_clear(prose, ClassifyRules(max_scanned_bytes=8))
+    assert not is_clear(a_reading(f"Where is {CARD}?"), ClassifyRules())
+    assert not is_clear(a_reading("x" * (CLEAR_CHARS + 1)), ClassifyRules())
 
 
 @settings(deadline=None)
