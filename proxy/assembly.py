@@ -149,22 +149,22 @@ async def gateway_parts(
         lines = log.open_lines(metrics.lines_lost)
         running.callback(lines.close)
         running.push_async_callback(supervisor.stop)
+        board = Board(clock.now)
+        answers, tool_calls, call_caps = Answers(clock.now), ToolCallOrigins(), CallCaps()
+        recorder = LogRecorder(lines, console=log.for_people)
+        learn = Lessons(board, tool_calls, answers, call_caps).learn
+        books = Books(recorder, metrics, clock, learn, log_failure, _in_a_moment)
+        metrics.follow_books(books.flush)
+        running.callback(metrics.refresh)
         keyring = await _start_keyring(running, secrets, clock, supervisor)
         metrics.follow_keyring(lambda: asdict(keyring.counts))
-        running.callback(metrics.refresh)
         if config.settings.workers > 1:  # any of them may be asked for the counts of all
             _ = supervisor.start("metrics", metrics.keep_fresh())
         if tls is not None:
             _ = supervisor.start("tls files", tls.watch(_report_tls))
-        board = Board(clock.now)
         snapshots = _start_snapshots(running, config, secrets, supervisor, metrics, board)
-        answers, tool_calls, call_caps = Answers(clock.now), ToolCallOrigins(), CallCaps()
-        recorder = LogRecorder(lines, console=log.for_people)
-        learn = Lessons(board, tool_calls, answers, call_caps).learn
         caps = Caps(limits.max_body_bytes, limits.max_json_depth)
         providers = _start_providers(running, config.snapshot, secrets)
-        books = Books(recorder, metrics, clock, learn, log_failure, _in_a_moment)
-        running.callback(books.flush)
         pipeline = Pipeline(
             keyring=keyring,
             snapshots=snapshots,
@@ -178,7 +178,7 @@ async def gateway_parts(
         )
         gateway = Gateway(
             pipeline,
-            Operations(lambda: keyring.has_followed, partial(_rendered, books, metrics)),
+            Operations(lambda: keyring.has_followed, metrics.render),
             lifecycle=lifecycle,
             report=_report_unexpected,
             limits=limits,
@@ -190,11 +190,6 @@ async def gateway_parts(
 
 def _in_a_moment(call: Callable[[], None]) -> None:
     asyncio.get_running_loop().call_later(BOOKS_WAIT_S, call)
-
-
-def _rendered(books: Books, metrics: Metrics) -> tuple[bytes, str]:
-    books.flush()  # a scrape counts every request that was answered before it
-    return metrics.render()
 
 
 def _report_ready(config: LoadedConfig, secrets: Secrets) -> None:

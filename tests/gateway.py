@@ -12,7 +12,7 @@ from textwrap import dedent
 from typing import Any
 
 import orjson
-from aiohttp import web
+from aiohttp import ClientSession, web
 
 from proxy.assembly import Log, Secrets, gateway_parts
 from proxy.config.catalogue import Catalogue
@@ -79,6 +79,12 @@ class GatewayUnderTest:
     @property
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+
+    async def rows(self) -> list[dict[str, Any]]:
+        """All lines so far, with those of requests that ended just now: a scrape asks for them."""
+        async with ClientSession() as session, session.get(f"{self.url}/metrics") as answer:
+            assert answer.status == 200
+        return self.lines.rows
 
     def script(self, provider: str = "first", **fields: Any) -> None:
         """Make the simulated *provider* behave by a script of these *fields* from now on."""

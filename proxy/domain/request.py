@@ -1,6 +1,6 @@
 """A client's request as the gateway sees it: the bytes as sent, and what routing needs. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import KeysView, Mapping
 from dataclasses import field
 from typing import NamedTuple, Protocol
 
@@ -38,8 +38,8 @@ class Headers(Protocol):
     def get(self, name: str, /) -> str | None:
         """The field *name*, None where there is none."""
 
-    def __iter__(self) -> Iterator[str]:
-        """All names, in lower case."""
+    def keys(self) -> KeysView[str]:
+        """All names; whether one is among them is told in any case."""
 
 
 @value

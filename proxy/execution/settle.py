@@ -118,7 +118,11 @@ class Books:
         self._safely(self._learn, entry, record)  # now: the next request may build on it
         self._kept.append(record)
         if len(self._kept) == 1:
-            self._later(self.flush)
+            try:
+                self._later(self.flush)
+            except Exception as error:  # there is no later: now, then
+                self._on_failure("books", error)
+                self.flush()
 
     def flush(self) -> None:
         """Count and log what waits for that."""

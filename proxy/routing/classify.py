@@ -28,6 +28,9 @@ _ORDINARY_RISK: Final = Label(Risk.NORMAL, Origin.DEFAULT, 0.5)
 _SOMEBODY_WAITS: Final = Label(LatencyClass.INTERACTIVE, Origin.DEFAULT, 0.8)
 """Labels of most requests, made once."""
 
+_RISKS: Final = tuple(Risk)
+"""The lowest first."""
+
 _RANK: Final = {
     Sensitivity.PUBLIC: 0,
     Sensitivity.INTERNAL: 1,
@@ -51,7 +54,7 @@ def classify(reading: Reading, said: Said, rules: ClassifyRules, findings: Findi
         findings.kinds,
         language_of(reading),
         _output_type(reading, workload, hints),
-        _risk(said, findings),
+        _risk(reading, said, rules, findings),
         _latency_class(said),
         said.user_type,
         findings.disallowed,
@@ -94,12 +97,19 @@ def _output_type(
     return _ORDINARY_TEXT
 
 
-def _risk(said: Said, findings: Findings) -> Label[Risk]:
-    if said.risk is not None:
-        return Label(said.risk, Origin.CALLER, 1.0)
-    if findings.risk is not None:
-        return Label(findings.risk, Origin.RULE, 0.9)
-    return _ORDINARY_RISK
+def _risk(reading: Reading, said: Said, rules: ClassifyRules, findings: Findings) -> Label[Risk]:
+    """What the caller says or a rule finds, whichever is higher. What was not read counts as high
+    where a rule could have found that in it.
+    """
+    found = None if findings.risk is None else Label(findings.risk, Origin.RULE, 0.9)
+    unread = reading.unread or not findings.complete
+    if unread and any(risk is Risk.HIGH for _, risk in rules.risks.entries):
+        found = Label(Risk.HIGH, Origin.STRUCTURE, 1.0)
+    if said.risk is None:
+        return found or _ORDINARY_RISK
+    if found is not None and _RISKS.index(found.value) > _RISKS.index(said.risk):
+        return found
+    return Label(said.risk, Origin.CALLER, 1.0)
 
 
 def _latency_class(said: Said) -> Label[LatencyClass]:

@@ -7,7 +7,7 @@ caller's key and our own `x-pointsman-*` never do.
 import asyncio
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import KeysView, Mapping
 
 from aiohttp import HttpVersion11, web
 from aiohttp.web_protocol import RequestPayloadError
@@ -18,9 +18,7 @@ from proxy.errors import GatewayError
 from proxy.ports import Clock
 from proxy.server.sink import ClientSink
 
-FORWARDED = frozenset(
-    {"idempotency-key", "openai-beta", "traceparent", "tracestate", "x-client-request-id"}
-)
+FORWARDED = ("idempotency-key", "openai-beta", "traceparent", "tracestate", "x-client-request-id")
 _NONE: Mapping[str, str] = {}
 
 FLOOR_BYTES_PER_S = 1024
@@ -47,9 +45,9 @@ class SentHeaders:
             return None
         return ", ".join(self._fields.getall(name))
 
-    def __iter__(self) -> Iterator[str]:
-        """All names, in lower case."""
-        return map(str.lower, self._fields)
+    def keys(self) -> KeysView[str]:
+        """All names; whether one is among them is told in any case."""
+        return self._fields.keys()
 
 
 class HttpExchange:
@@ -86,11 +84,11 @@ class HttpExchange:
     def forwarded(self) -> Mapping[str, str]:
         """The client's headers that may go upstream."""
         headers = self._request.headers
-        if FORWARDED.isdisjoint(map(str.lower, headers)):
+        if headers.keys().isdisjoint(FORWARDED):
             return _NONE
         found = {
             name: value
-            for name in sorted(FORWARDED)
+            for name in FORWARDED
             if (value := headers.get(name)) is not None and value.isascii()
         }
         if found and self.trace_id is None:

@@ -8,7 +8,6 @@ after all connections.
 
 import asyncio
 from collections.abc import Callable
-from itertools import chain
 from typing import Any, cast
 
 from aiohttp import web
@@ -293,4 +292,4 @@ def _ahead(what: str) -> GatewayError:
 def _size_of(message: RawRequestMessage) -> int:
     """The bytes of a request's head: its target, and its lines with their colons and ends."""
     lines = message.raw_headers
-    return len(message.path) + 4 * len(lines) + sum(map(len, chain.from_iterable(lines)))
+    return len(message.path) + sum([len(name) + len(value) + 4 for name, value in lines])

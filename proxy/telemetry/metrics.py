@@ -23,6 +23,7 @@ from prometheus_client import (
     multiprocess,
 )
 
+from proxy.domain.catalog import Capability
 from proxy.domain.outcome import Ending, FailureKind
 from proxy.domain.record import Record
 from proxy.domain.usage import Evidence
@@ -133,6 +134,7 @@ class Metrics:
         self._keyring_seen: dict[str, int] = {}
         self._running = 0
         self._read_keyring: Callable[[], Mapping[str, int]] = dict
+        self._ask_books: Callable[[], None] = lambda: None
 
     def request_started(self) -> None:
         """A request came in."""
@@ -167,15 +169,17 @@ class Metrics:
         tokens[2] += usage.cache_write_tokens
         tokens[3] += usage.completion_tokens
         tokens[4] += usage.reasoning_tokens
-        estimates = tally.estimates
-        if estimates is not None and usage.prompt_tokens:
+        if tally.estimates is not None and usage.prompt_tokens:
             estimate = _prompt_estimate(record)
             if estimate is not None:
-                estimates.add(estimate / usage.prompt_tokens)
+                tally.estimates.add(estimate / usage.prompt_tokens)
         if record.cost_nanousd is None:
             tally.unpriced += 1
         else:
             tally.cost_nanousd += record.cost_nanousd
+        self._count_attempts(record)
+
+    def _count_attempts(self, record: Record) -> None:
         attempted = self._attempted
         for attempt in record.attempts:
             outcome = (attempt.target_id, attempt.failure)
@@ -185,6 +189,10 @@ class Metrics:
                 total = self._maybe_billed.get(billed, 0)
                 self._maybe_billed[billed] = total + attempt.maybe_nanousd
 
+    def follow_books(self, ask: Callable[[], None]) -> None:
+        """Before each refresh, *ask* for the requests that ended and wait to be counted."""
+        self._ask_books = ask
+
     def follow_keyring(self, read: Callable[[], Mapping[str, int]]) -> None:
         """Count what *read* gives: totals by event (closed words) since this process began."""
         self._read_keyring = read
@@ -193,6 +201,7 @@ class Metrics:
         """Take over what waits and what is followed. `render` does so for its own process; each
         worker that another one may render for does it once a second (`keep_fresh`).
         """
+        self._ask_books()
         self._in_flight.set(self._running)
         for alike, tally in self._tallies.items():
             self._count(alike, tally)
@@ -281,10 +290,13 @@ class Metrics:
 
 def _prompt_estimate(record: Record) -> int | None:
     """The prompt tokens that the decision reckoned with for the target that answered; None where
-    there is no such figure, or bytes tell nothing of tokens (images).
+    there is no such figure, it was for a longer prompt than was sent, or bytes tell nothing of
+    tokens (images, files, sound).
     """
     decision, facts = record.decision, record.facts
-    if decision is None or facts is None or facts.images:
+    if decision is None or facts is None or decision.degradation is not None:
+        return None
+    if facts.images or Capability.AUDIO in facts.needs:
         return None
     for candidate in decision.ranking:
         if candidate.target.id == record.target_id:

@@ -24,9 +24,9 @@ _LIMITS: Final = frozenset(limit for limit, _ in _PAIRS)
 def share_left(headers: Mapping[str, str]) -> float | None:
     """The share, in [0, 1], that is left of the limit nearest to its end; None: nothing is said.
 
-    *headers*: names in lower case.
+    *headers*: names in lower case, or found in any.
     """
-    if _LIMITS.isdisjoint(headers):
+    if headers.keys().isdisjoint(_LIMITS):
         return None
     least: float | None = None
     for limit_name, remaining_name in _PAIRS:

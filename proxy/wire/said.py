@@ -47,7 +47,7 @@ def said_of(headers: Headers, body: Mapping[str, object]) -> Said:
         GatewayError: invalid_field; `param` is the header's name or `routing.…`.
     """
     routing = body.get("routing")
-    speaks = not _HEADERS.keys().isdisjoint(headers)
+    speaks = not headers.keys().isdisjoint(_HEADERS)
     if routing is None and not speaks:
         return SAID_NOTHING
     words: dict[str, object] = {}

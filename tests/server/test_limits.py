@@ -262,7 +262,7 @@ async def test_head_behind_a_running_request_is_capped_too(
     behind = head[:500] if together else b""
     async with held(redis_url, behind=behind, max_header_bytes=2048) as it:
         await it.send(head[len(behind) :])
-        assert it.gateway.lines.rows == []
+        assert await it.gateway.rows() == []
         ending = await it.ending()
 
     assert ending == [(200, None), (431, "headers_too_large")]
@@ -393,7 +393,7 @@ async def test_head_behind_a_running_request_is_overdue_too(redis_url: str) -> N
         check_deadline_in(it.gateway, 9)
         await it.send(b"e")
         check_deadline_in(it.gateway, 11)
-        assert it.gateway.lines.rows == []
+        assert await it.gateway.rows() == []
         ending = await it.ending()
 
     assert ending == [(200, None), (408, "request_timeout")]

@@ -276,7 +276,7 @@ async def test_every_kind_of_request_leaves_one_line(
     rows = await gateway.lines.requests(7)
 
     assert [row["request_id"] for row in rows] == ids
-    assert len(gateway.lines.rows) == 7
+    assert len(await gateway.rows()) == 7
     assert [row["status"] for row in rows] == [200, 400, 200, 404, 404, 405, 400]
     assert {row["ending"] for row in rows} == {"complete", "refused"}
 

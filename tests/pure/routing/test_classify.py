@@ -17,17 +17,22 @@ from proxy.domain.labels import (
     Sensitivity,
     Workload,
 )
+from proxy.domain.patterns import PatternSet
 from proxy.domain.reading import Form, Passage, Reading, Role, ToolChoice
 from proxy.domain.said import SAID_NOTHING, Said
 from proxy.routing.classify import classify
 
 
 def labels(
-    text: str = "hi", said: Said = SAID_NOTHING, found: Findings | None = None, **shape: object
+    text: str = "hi",
+    said: Said = SAID_NOTHING,
+    found: Findings | None = None,
+    rules: ClassifyRules = BUILT_IN_ONLY,
+    **shape: object,
 ) -> Labels:
     """The labels of a chat in which the user says *text*."""
     reading = Reading(Endpoint.CHAT, (Passage(Role.USER, text),), **shape)  # type: ignore[arg-type]  # a test's
-    return classify(reading, said, BUILT_IN_ONLY, found or Findings())
+    return classify(reading, said, rules, found or Findings())
 
 
 def test_caller_names_the_workload() -> None:
@@ -107,13 +112,30 @@ def test_output_type_follows_form_tools_words_and_workload(
     assert labels(text, **shape).output_type.value is output
 
 
-def test_risk_is_the_callers_or_a_rules() -> None:
+def test_risk_is_the_callers_or_a_rules_whichever_is_higher() -> None:
     """Else it is normal."""
     high = Findings(risk=Risk.HIGH)
 
-    assert labels(said=Said(risk=Risk.LOW), found=high).risk == Label(Risk.LOW, Origin.CALLER, 1.0)
+    low = Said(risk=Risk.LOW)
+    assert labels(said=low).risk == Label(Risk.LOW, Origin.CALLER, 1.0)
+    assert labels(said=low, found=high).risk == Label(Risk.HIGH, Origin.RULE, 0.9)
+    assert labels(said=Said(risk=Risk.HIGH), found=high).risk.origin is Origin.CALLER
     assert labels(found=high).risk == Label(Risk.HIGH, Origin.RULE, 0.9)
     assert labels().risk == Label(Risk.NORMAL, Origin.DEFAULT, 0.5)
+
+
+@pytest.mark.parametrize("said", [SAID_NOTHING, Said(risk=Risk.LOW)])
+def test_risk_of_what_was_not_read_is_what_a_rule_could_find(said: Said) -> None:
+    """Length or a file is no way around a rule; without one that says high, nothing changes."""
+    rules = ClassifyRules(risks=PatternSet.of([("dosage", Risk.HIGH), ("joke", Risk.LOW)]))
+    harmless = ClassifyRules(risks=PatternSet.of([("joke", Risk.LOW)]))
+    cut, joke = Findings(complete=False), Findings(risk=Risk.LOW, complete=False)
+    high = Label(Risk.HIGH, Origin.STRUCTURE, 1.0)
+
+    assert labels(said=said, found=cut, rules=rules).risk == high
+    assert labels(said=said, found=joke, rules=rules).risk == high
+    assert labels(said=said, unread=True, rules=rules).risk == high
+    assert labels(said=said, found=cut, rules=harmless).risk.value is (said.risk or Risk.NORMAL)
 
 
 def test_latency_class_is_interactive_unless_said() -> None:
