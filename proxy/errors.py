@@ -102,8 +102,8 @@ CATALOGUE: Final[dict[str, ErrorKind]] = {
     ),
     "body_too_complex": _request(
         400,
-        "The request body holds more than {limit} lists and objects, the most that Pointsman "
-        "reads.",
+        "The request body holds more than {limit} lists and objects, or names and texts, the most "
+        "that Pointsman reads.",
     ),
     "body_too_large": _request(
         413, "The request body is larger than the {limit} bytes that Pointsman accepts."

@@ -189,7 +189,8 @@ class Costs:
 class Sent:
     """The header *name* (lower case) was sent, with one of *values*; None: with any.
 
-    Values are compared without regard to case: `EU` for `eu` must not slip past a rule.
+    Values are compared without regard to case: `EU` for `eu` must not slip past a rule. Nor must a
+    header that was sent twice, or with a list: each of its values counts.
     """
 
     name: str
@@ -198,9 +199,15 @@ class Sent:
     def holds(self, facts: Facts) -> bool:
         """Whether this is so of *facts*."""
         return any(
-            name == self.name and (self.values is None or value.strip().lower() in self.values)
+            name == self.name and (self.values is None or not self.values.isdisjoint(_each(value)))
             for name, value in facts.headers
         )
+
+
+def _each(value: str) -> list[str]:
+    """A header's *value* as it is, and the members of the list that it may be (RFC 9110, 5.6.1)."""
+    lowered = value.lower()
+    return [lowered.strip(), *(member.strip() for member in lowered.split(","))]
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ class Headers(Protocol):
         """The field *name*, None where there is none."""
 
     def keys(self) -> KeysView[str]:
-        """All names; whether one is among them is told in any case."""
+        """All names, in any case."""
 
 
 @value

@@ -103,7 +103,7 @@ class Gateway:
                     self._refuse_method(exchange, place.method)
                 await place.serve(exchange)
             except GatewayError as error:
-                exchange.sink.break_off(error)
+                exchange.sink.break_off(_unwound(error))
             except Exception as error:
                 self._report(exchange.request_id, error)
                 exchange.sink.break_off(GatewayError("internal_error"))
@@ -119,7 +119,7 @@ class Gateway:
         exchange.sink.close_after()
         with suppress(GatewayError):
             self._pipeline.refuse(exchange, error)
-        exchange.sink.break_off(error)
+        exchange.sink.break_off(_unwound(error))
         return self._ends
 
     def _place_of(self, target: str) -> Place:
@@ -154,6 +154,14 @@ class Gateway:
         if not self._knows_keys():
             return 503, b'{"status":"waiting for Redis"}', "application/json"
         return 200, b'{"status":"ready"}', "application/json"
+
+
+def _unwound(error: GatewayError) -> GatewayError:
+    """*error* without the frames that it and its causes came through. They hold the request, which
+    holds its error: what was refused would stay, its body too, until the collector's rare visit.
+    """
+    error.__traceback__ = error.__cause__ = error.__context__ = None
+    return error
 
 
 def _is_plainly_framed(request: web.BaseRequest) -> bool:

@@ -46,7 +46,7 @@ class SentHeaders:
         return ", ".join(self._fields.getall(name))
 
     def keys(self) -> KeysView[str]:
-        """All names; whether one is among them is told in any case."""
+        """All names, in any case."""
         return self._fields.keys()
 
 

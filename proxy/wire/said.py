@@ -5,7 +5,7 @@ by name, so that a slip of the pen does not pass for silence.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from enum import StrEnum
 from typing import Final, TypeVar
@@ -14,7 +14,7 @@ from proxy.domain.labels import LatencyClass, Risk, Sensitivity, Workload
 from proxy.domain.request import Headers
 from proxy.domain.said import SAID_NOTHING, Said
 from proxy.errors import GatewayError
-from proxy.wire.fields import invalid, unknown_field
+from proxy.wire.fields import invalid, shown, unknown_field
 
 MAX_LATENCY_MS: Final = 3_600_000
 MAX_WORD_CHARS: Final = 64
@@ -25,6 +25,8 @@ _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}")
 _VALUE = re.compile(r"[!-~](?:[ -~]{0,198}[!-~])?")
 _DIGITS = re.compile(r"[0-9]{1,7}")
 
+_PREFIX = "x-pointsman-"
+_MISSPELT = "x_pointsman_"
 _HEADERS = {
     "x-pointsman-workload": "workload",
     "x-pointsman-sensitivity": "sensitivity",
@@ -47,13 +49,12 @@ def said_of(headers: Headers, body: Mapping[str, object]) -> Said:
         GatewayError: invalid_field; `param` is the header's name or `routing.…`.
     """
     routing = body.get("routing")
-    speaks = not headers.keys().isdisjoint(_HEADERS)
+    # One look at all the names at once: nearly no request has one of ours.
+    names = "\n".join(headers.keys()).lower()
+    speaks = _PREFIX in names or _MISSPELT in names
     if routing is None and not speaks:
         return SAID_NOTHING
-    words: dict[str, object] = {}
-    for name, key in _HEADERS.items() if speaks else ():
-        if (written := headers.get(name)) is not None:
-            words[key] = _READ[key](name, _of_header(name, key, written))
+    words = _in_headers(headers, names.split("\n")) if speaks else {}
     if routing is None:
         return _said(words)
     if not isinstance(routing, dict):
@@ -68,6 +69,26 @@ def said_of(headers: Headers, body: Mapping[str, object]) -> Said:
             header = next(name for name, of in _HEADERS.items() if of == key)
             raise invalid(f"routing.{key}", f"the header {header} says otherwise")
     return _said(words)
+
+
+def _in_headers(headers: Headers, names: Iterable[str]) -> dict[str, object]:
+    """What the *headers* of these *names* say, by their keys in `routing`."""
+    for name in names:
+        if name.startswith((_PREFIX, _MISSPELT)) and name not in _HEADERS:
+            raise _unknown_header(name)
+    return {
+        key: _READ[key](name, _of_header(name, key, written))
+        for name, key in _HEADERS.items()
+        if (written := headers.get(name)) is not None
+    }
+
+
+def _unknown_header(name: str) -> GatewayError:
+    words = [known.removeprefix(_PREFIX) for known in _HEADERS]
+    word = name[len(_PREFIX) : MAX_WORD_CHARS].replace("_", "-")
+    near = get_close_matches(word, words, n=1)
+    known = f"did you mean '{_PREFIX}{near[0]}'?" if near else f"known are {', '.join(_HEADERS)}"
+    return invalid(shown(name), f"it is not known; {known}")
 
 
 def _said(words: dict[str, object]) -> Said:

@@ -179,6 +179,20 @@ def test_header_is_compared_without_case() -> None:
     assert not Sent("x-missing", None).holds(facts)
 
 
+@pytest.mark.parametrize("sent", ["eu, eu", "us, EU", "eu,", " us ,eu ", "eu"])
+def test_each_value_of_a_header_counts(sent: str) -> None:
+    """Who sends it twice, or a list, does not slip past a rule on one of the values."""
+    facts = some_facts(headers=(("x-data-region", sent),))
+    assert Sent("x-data-region", frozenset({"eu"})).holds(facts)
+    assert not Sent("x-data-region", frozenset({"u"})).holds(facts)
+
+
+def test_value_with_a_comma_is_a_value_too() -> None:
+    """What a config writes is compared as a whole as well."""
+    facts = some_facts(headers=(("x-a", "One, Two"),))
+    assert Sent("x-a", frozenset({"one, two"})).holds(facts)
+
+
 def test_scope_is_compared_by_hash() -> None:
     """The value itself is in no facts; that a scope was named can be asked without a hash."""
     facts = some_facts(scopes=(("region", "h1"), ("ticket", "h2")))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from proxy.domain.catalog import Capability, Endpoint
 from proxy.domain.request import Request
 from proxy.errors import GatewayError
+from proxy.wire.chat import MAX_MESSAGES
 from proxy.wire.limits import Caps
 from proxy.wire.parse import count_brackets, parse
 
@@ -359,3 +360,30 @@ def test_brackets_are_counted_up_to_their_cap(body: bytes) -> None:
         with pytest.raises(GatewayError) as raised:
             count_brackets(body, Caps(max_brackets=brackets - 1))
         assert raised.value.code == "body_too_complex"
+
+
+def test_flood_of_names_is_refused_before_it_is_decoded() -> None:
+    """To decode a million short names would hold everybody else up for a second."""
+    names = b",".join(b'"%x":1' % number for number in range(2000))
+    caps = Caps(max_strings=2000)
+    chat = b'{"model":"m","messages":[{"role":"user","content":"x"}],"metadata":{"a":{%b}}}'
+    with pytest.raises(GatewayError) as raised:
+        parse(Endpoint.CHAT, chat % names, caps)
+    assert raised.value.code == "body_too_complex"
+    assert "2000" in raised.value.message
+    parse(Endpoint.CHAT, chat % names[: names.index(b',"7c0"')], caps)
+
+
+@pytest.mark.parametrize("quoted", ['"', '\\"', '\\\\"', 'a "b": "c"'])
+def test_quotes_within_a_text_are_no_strings(quoted: str) -> None:
+    """A prompt may hold as much JSON as fits."""
+    body = orjson.dumps({"model": "m", "messages": [{"role": "user", "content": quoted * 500}]})
+    assert parse(Endpoint.CHAT, body, Caps(max_strings=7)).message_count == 1
+
+
+def test_more_messages_than_are_read_are_refused() -> None:
+    """By name, like other fields."""
+    body = {"model": "m", "messages": [{"role": "user", "content": "x"}] * (MAX_MESSAGES + 1)}
+    error = refusal_of(Endpoint.CHAT, orjson.dumps(body))
+    assert (error.code, error.param) == ("invalid_field", "messages")
+    assert "20,000" in error.message

@@ -285,7 +285,7 @@ def test_body_of_too_many_strings_is_read_in_part() -> None:
     for reading in (
         chat(stop=many),
         chat(user([{"type": "text", "text": "a"}] * (MAX_VALUES + 1))),
-        chat(*[user("a")] * MAX_VALUES, user("b"), user("c")),
+        chat(*[user("a") | {"name": "b"}] * (MAX_VALUES // 2), user("c")),
         chat(metadata={str(name): "a" for name in range(MAX_VALUES + 1)}),
         chat(metadata={f"{name:07}": 1 for name in range(MAX_VALUES + 1)}),
     ):

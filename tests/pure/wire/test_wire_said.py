@@ -30,6 +30,24 @@ def test_nothing_said_is_one_value() -> None:
     assert said_of({}, {"routing": {}}) is SAID_NOTHING
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("x-pointsman-sensitivty", "x-pointsman-sensitivity"),
+        ("X-Pointsman-Riks", "x-pointsman-risk"),
+        ("X_Pointsman_Risk", "x-pointsman-risk"),
+        ("x-pointsman-qqqqqqqq", None),
+        ("x-pointsman-", None),
+    ],
+)
+def test_slip_in_a_headers_name_is_told(name: str, meant: str | None) -> None:
+    """Or a claim that the text is regulated would be lost in silence."""
+    error = refusal({"content-type": "application/json", name: "regulated"})
+    assert error.param == name.lower()
+    told = "known are x-pointsman-workload" if meant is None else f"did you mean '{meant}'?"
+    assert told in error.message
+
+
 def test_routing_is_read_in_whole() -> None:
     """Every word that the object may have."""
     assert said(
