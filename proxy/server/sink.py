@@ -41,6 +41,13 @@ class Written(web.StreamResponse):
 class ClientSink:
     """Writes one answer (implements `ports.Sink`)."""
 
+    # A chunk of each of many streams comes between two of one: what is read anew for it counts.
+    __slots__ = (
+        "_chunked", "_clock", "_ended", "_http11", "_keep_alive", "_protocol", "_request",
+        "_request_id", "_stall_s", "_stream", "_unsent_head", "broken_by", "sent_bytes",
+        "started_at", "status",
+    )  # fmt: skip
+
     def __init__(
         self, request: web.BaseRequest, request_id: str, clock: Clock, stall_s: float
     ) -> None:
