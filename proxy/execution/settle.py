@@ -96,6 +96,7 @@ class Books:
         """
         self._later = later
         self._kept: list[Record] = []
+        self._due = False
         self._on_failure = on_failure
         self._recorder = recorder
         self._meter = meter
@@ -117,16 +118,20 @@ class Books:
         record = record_of(entry, self._clock.now())
         self._safely(self._learn, entry, record)  # now: the next request may build on it
         self._kept.append(record)
-        if len(self._kept) == 1:
-            try:
-                self._later(self.flush)
-            except Exception as error:  # there is no later: now, then
-                self._on_failure("books", error)
-                self.flush()
+        if not self._due:
+            self._safely(self._wait)  # where that fails, the next request tries again
+
+    def _wait(self) -> None:
+        self._due = True
+        try:
+            self._later(self.flush)
+        except BaseException:
+            self._due = False
+            raise
 
     def flush(self) -> None:
         """Count and log what waits for that."""
-        kept, self._kept = self._kept, []
+        kept, self._kept, self._due = self._kept, [], False
         # Each by itself: what one of them cannot do costs neither the answer nor the others.
         for record in kept:
             self._safely(self._meter.request_ended, record)

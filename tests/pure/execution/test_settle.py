@@ -1,6 +1,7 @@
 """The books: every exit passes once, and the record says what is known and how."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -240,6 +241,27 @@ def test_books_are_kept_a_moment_later_for_many_at_once() -> None:
     with books.entry(FakeExchange()):
         pass
     assert due == [flush, flush]
+
+
+def test_books_that_cannot_wait_are_kept_with_the_next_request() -> None:
+    """A moment that could not be had is asked for again; nothing is lost meanwhile."""
+    records, due, told = KeptRecords(), [], []
+
+    def later(flush: Callable[[], None]) -> None:
+        due.append(flush)
+        if len(due) == 1:
+            raise RuntimeError("no running event loop")
+
+    books = Books(records, records, FakeClock(), on_failure=lambda *told_: told.append(told_),
+                  later=later)  # fmt: skip
+    for _ in range(2):
+        with books.entry(FakeExchange()):
+            pass
+
+    assert [name for name, _ in told] == ["books"]
+    assert len(due) == 2
+    due[1]()
+    assert len(records.kept) == len(records.ended) == 2
 
 
 def test_long_prompt_is_let_go_once_its_answer_began() -> None:
