@@ -134,9 +134,8 @@ CATALOGUE: Final[dict[str, ErrorKind]] = {
     ),
     "not_redactable": _gateway(
         413,
-        "The operators' rules take sensitive text out of this request, and Pointsman cannot: it is "
-        "longer than {limit} bytes, or holds a file, a recording or token numbers, or has such "
-        "text in a key, a number or an escape. Send less, or send it as plain text.",
+        "The operators' rules take sensitive text out of this request, and Pointsman cannot: "
+        "{reason}. Send less, or send it as plain text.",
         may_retry=False,
     ),
     "no_target_now": _gateway(
