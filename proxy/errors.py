@@ -130,7 +130,7 @@ CATALOGUE: Final[dict[str, ErrorKind]] = {
         may_retry=False,
     ),
     "policy_refused": _gateway(
-        403, "The operators' rules refuse this request ({rule}): {reason}.", may_retry=False
+        403, "The operators' rules refuse this request ({rule}): {sentence}", may_retry=False
     ),
     "not_redactable": _gateway(
         413,
