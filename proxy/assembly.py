@@ -143,7 +143,6 @@ async def gateway_parts(
     metrics = Metrics(program_version())
     metrics.config_in_force(config.snapshot.version)
     supervisor = Supervisor(log_failure)
-    lifecycle = Lifecycle()
     limits = config.settings.limits
     async with AsyncExitStack() as running:
         lines = log.open_lines(metrics.lines_lost)
@@ -155,6 +154,7 @@ async def gateway_parts(
         learn = Lessons(board, tool_calls, answers, call_caps).learn
         books = Books(recorder, metrics, clock, learn, log_failure, _in_a_moment)
         metrics.follow_books(books.flush)
+        lifecycle = Lifecycle(books.flush)
         running.callback(metrics.refresh)
         keyring = await _start_keyring(running, secrets, clock, supervisor)
         metrics.follow_keyring(lambda: asdict(keyring.counts))

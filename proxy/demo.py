@@ -9,8 +9,8 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -27,6 +27,8 @@ from proxy.state.tokens import Pepper, claimed_id, is_well_formed
 from proxy.units import UnixMs
 
 TENANT: Final = "demo"
+PEPPER: Final = "pepper"
+REDIS_URL: Final = "redis-url"
 DRAIN_GRACE_S: Final = 5.0
 
 
@@ -36,7 +38,9 @@ class SimulatorBusy(Exception):  # noqa: N818 - says what happened
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """What is running, for who started it. `key_is_new`: made by this run."""
+    """What is running, for who started it. `key_is_new`: made by this run. `takes_keys`: commands
+    that are given its config find its Redis and its pepper.
+    """
 
     url: str
     key: str
@@ -45,6 +49,7 @@ class Demo:
     routes: tuple[str, ...]
     simulated: tuple[tuple[str, str], ...]
     data_dir: Path
+    takes_keys: bool
 
 
 def run_demo(
@@ -68,7 +73,7 @@ def run_demo(
 
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     config, simulator = on_free_ports(config, simulator)
-    with EmbeddedRedis(data_dir / "redis") as redis:
+    with EmbeddedRedis(data_dir / "redis") as redis, _told(redis.url, data_dir / REDIS_URL):
         demo = _prepare(config, simulator, redis.url, port, data_dir)
         serve(
             replace(config, settings=_settings(config.settings, redis.url, port, data_dir)),
@@ -83,7 +88,7 @@ def _prepare(
 ) -> Demo:
     snapshot = config.snapshot
     tenant_id = TENANT if TENANT in snapshot.tenants else next(iter(snapshot.tenants))
-    pepper = Pepper(_kept(data_dir / "pepper", lambda: secrets.token_hex(32)).encode())
+    pepper = Pepper(_kept(data_dir / PEPPER, lambda: secrets.token_hex(32)).encode())
     kept_key = data_dir / "demo-key"
     kept = kept_key.read_text().strip() if kept_key.exists() else ""
     key = asyncio.run(_demo_key(redis_url, pepper, tenant_id, kept))
@@ -97,7 +102,19 @@ def _prepare(
         routes=tuple(route.id for route in snapshot.routes_of(snapshot.tenants[tenant_id])),
         simulated=simulated_providers(snapshot, simulator),
         data_dir=data_dir,
+        takes_keys=(config.settings.redis, config.settings.pepper)
+        == (f"file:{data_dir / REDIS_URL}", f"file:{data_dir / PEPPER}"),
     )
+
+
+@contextmanager
+def _told(redis_url: str, path: Path) -> Iterator[None]:
+    """Say at *path*, for as long as the demo runs, where its Redis is: `pointsman keys` asks."""
+    _write(path, redis_url)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
 
 
 @asynccontextmanager
@@ -174,7 +191,7 @@ def _settings(settings: Settings, redis_url: str, port: int, data_dir: Path) -> 
         port=port,
         workers=1,
         redis=redis_url,
-        pepper=f"file:{data_dir / 'pepper'}",
+        pepper=f"file:{data_dir / PEPPER}",
         drain_delay_s=0.0,
         drain_grace_s=DRAIN_GRACE_S,
     )

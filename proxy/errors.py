@@ -130,13 +130,12 @@ CATALOGUE: Final[dict[str, ErrorKind]] = {
         may_retry=False,
     ),
     "policy_refused": _gateway(
-        403, "The operators' rules refuse this request ({rule}): {reason}.", may_retry=False
+        403, "The operators' rules refuse this request ({rule}): {sentence}", may_retry=False
     ),
     "not_redactable": _gateway(
         413,
-        "The operators' rules take sensitive text out of this request, and Pointsman cannot: it is "
-        "longer than {limit} bytes, or holds a file, a recording or token numbers, or has such "
-        "text in a key, a number or an escape. Send less, or send it as plain text.",
+        "The operators' rules take sensitive text out of this request, and Pointsman cannot: "
+        "{reason}. Send less, or send it as plain text.",
         may_retry=False,
     ),
     "no_target_now": _gateway(

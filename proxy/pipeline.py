@@ -76,7 +76,7 @@ class Pipeline:
             tenant = await self._tenant_of(exchange, snapshot, entry)  # 1 state/keyring
             request = parse(endpoint, await exchange.body(), self._caps)  # 2 wire/parse
             entry.request = request
-            grant(request.route_id, tenant, snapshot)
+            entry.route_id = grant(request.route_id, tenant, snapshot).id
             asked = await self._understanding.of(  # 3 classify
                 request, tenant, exchange, snapshot, entry.key_tags
             )
@@ -107,7 +107,7 @@ class Pipeline:
             question = routing_question(await exchange.body(), self._caps)
             request = parse(Endpoint.CHAT, question.chat, self._caps)
             entry.request = request
-            grant(request.route_id, tenant, snapshot)
+            entry.route_id = grant(request.route_id, tenant, snapshot).id
             supposed = replace(tenant, tier=question.tier or tenant.tier)
             asked = await self._understanding.of(
                 request, supposed, exchange, snapshot, entry.key_tags

@@ -7,7 +7,7 @@ Credentials are not looked at, so a machine without secrets can check.
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
@@ -15,12 +15,6 @@ from proxy.cli.exits import DEFAULT_CONFIG, FAILED, USAGE, fail
 from proxy.config.load import LoadedConfig, load
 from proxy.config.pricing import unpriced_targets
 from proxy.config.problems import ConfigProblems, ConfigUnreadable
-from proxy.domain.price import UnpricedPolicy
-
-_UNPRICED: Final = {
-    UnpricedPolicy.REFUSE: "tenants with a budget never get it",
-    UnpricedPolicy.FLAG: "tenants with a budget get it, and nothing bounds its cost",
-}
 
 _SINGULAR = {
     "providers": "provider",
@@ -59,7 +53,7 @@ def check(
         _print_problems(found, as_json=as_json)
         raise typer.Exit(USAGE if isinstance(found, ConfigUnreadable) else FAILED) from None
     _print_summary(config, loaded, as_json=as_json)
-    if strict and (loaded.warnings or unpriced_targets(loaded.snapshot)):
+    if strict and loaded.warnings:
         raise typer.Exit(FAILED)
 
 
@@ -81,19 +75,14 @@ def _print_summary(config: Path, loaded: LoadedConfig, *, as_json: bool) -> None
         "tenants": len(snapshot.tenants),
         "policies": len(snapshot.policies.rules),
     }
-    unpriced = unpriced_targets(snapshot)
     if as_json:
         warnings = [asdict(warning) for warning in loaded.warnings]
         found = {"ok": True, "version": snapshot.version, **counts}
-        found |= {"warnings": warnings, "unpriced": unpriced}
+        found |= {"warnings": warnings, "unpriced": unpriced_targets(snapshot)}
         typer.echo(json.dumps(found, indent=2))
         return
     for warning in loaded.warnings:
         typer.echo(f"warning: {warning}")
-    for target in unpriced:
-        typer.echo(
-            f"warning: the target {target} has no price: {_UNPRICED[snapshot.unpriced_policy]}."
-        )
     listed = ", ".join(
         f"{count} {_SINGULAR[name] if count == 1 else name}" for name, count in counts.items()
     )

@@ -41,7 +41,7 @@ def demo(
             load_simulator(simulator),
             port=port,
             data_dir=data_dir,
-            on_running=_tell,
+            on_running=lambda running: _tell(running, config),
         )
     except EmbeddedRedisError as problem:
         is_in_use = isinstance(problem.__cause__, BlockingIOError)
@@ -53,7 +53,7 @@ def demo(
         fail(f"pointsman: {problem}", FAILED)
 
 
-def _tell(demo: Demo) -> None:
+def _tell(demo: Demo, config: Path) -> None:
     typer.echo(f"\nPointsman is running at {demo.url} (OpenAI's API under {demo.url}/v1)")
     for name, url in demo.simulated:
         typer.echo(f"  simulated provider {name} at {url}")
@@ -67,6 +67,12 @@ def _tell(demo: Demo) -> None:
         f"-H 'Content-Type: application/json' -d {shlex.quote(body)}\n"
     )
     typer.echo(f"  .venv/bin/python -c {shlex.quote(_python_line(demo))}\n")
+    if demo.takes_keys:
+        typer.echo("Another key, with a tag for policies (when.key_tag):\n")
+        typer.echo(
+            f"  .venv/bin/pointsman keys create -c {config} --tenant {demo.tenant_id} "
+            "--name second --tag beta\n"
+        )
     typer.echo("Ctrl-C stops all of it.\n")
 
 

@@ -18,7 +18,7 @@ from proxy.config.document import START, Fault, Mapping, Node, plain
 from proxy.config.policy_check import policy_warnings
 from proxy.config.policy_names import policy_faults
 from proxy.config.prices import load_catalogue
-from proxy.config.pricing import budget_warnings, catalogue_faults, named_catalogue
+from proxy.config.pricing import catalogue_faults, named_catalogue, price_warnings
 from proxy.config.problems import (
     MAX_PROBLEMS,
     ConfigProblems,
@@ -136,7 +136,7 @@ def parse(
         raise ConfigProblems((*problems_at(file, faults), *elsewhere))
     pricing = None if catalogue is None else Pricing(config, catalogue)
     snapshot = snapshot_of(config, catalogue, day)
-    odd = [*policy_warnings(root, snapshot), *budget_warnings(root, snapshot)]
+    odd = [*policy_warnings(root, snapshot), *price_warnings(root, snapshot)]
     warnings = problems_at(file, odd)
     return LoadedConfig(settings_of(config.server), snapshot, pricing, warnings)
 

@@ -1,6 +1,7 @@
 """Which model of the catalogue a target is, and what is wrong where it is none. Pure."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from proxy.config.catalogue import Catalogue, Model
 from proxy.config.document import START, Fault, Node, Path, Scalar, locate, shown
@@ -10,6 +11,11 @@ from proxy.config.references import below, section_of
 from proxy.config.schema import ConfigSpec, ProviderSpec, TargetSpec
 from proxy.domain.price import UnpricedPolicy
 from proxy.domain.snapshot import Snapshot
+
+_UNPRICED: Final = {
+    UnpricedPolicy.REFUSE: "tenants with a budget never get it",
+    UnpricedPolicy.FLAG: "tenants with a budget get it, and nothing bounds its cost",
+}
 
 
 def models_of(config: ConfigSpec, catalogue: Catalogue) -> dict[str, Model]:
@@ -34,8 +40,19 @@ def unpriced_targets(snapshot: Snapshot) -> list[str]:
     return [target.id for target in snapshot.targets.values() if target.price is None]
 
 
-def budget_warnings(root: Node, snapshot: Snapshot) -> list[Fault]:
-    """Every route that a tenant with a budget asks for in vain, since nothing there is priced."""
+def price_warnings(root: Node, snapshot: Snapshot) -> list[Fault]:
+    """Every target without a price, and every route that a tenant with a budget asks for in vain,
+    since nothing there has one.
+    """
+    effect = _UNPRICED[snapshot.unpriced_policy]
+    unpriced = [
+        _warning(root, ("targets", target_id), f"has no price: {effect}")
+        for target_id in unpriced_targets(snapshot)
+    ]
+    return unpriced + _asked_in_vain(root, snapshot)
+
+
+def _asked_in_vain(root: Node, snapshot: Snapshot) -> list[Fault]:
     if snapshot.unpriced_policy is not UnpricedPolicy.REFUSE:
         return []
     vain = [

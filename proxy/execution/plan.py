@@ -28,6 +28,7 @@ from proxy.wire.clamp import clamped
 from proxy.wire.limits import Caps
 from proxy.wire.message import message_answer
 from proxy.wire.parse import parse
+from proxy.wire.passages import MAX_VALUES
 from proxy.wire.redact import count_of, redact
 
 NONCE_CHARS = 8
@@ -156,8 +157,18 @@ def must_redact(asked: Asked, kinds: frozenset[Kind], rules: ClassifyRules) -> b
     Raises:
         GatewayError: not_redactable; what was not read may hold what must not leave.
     """
-    if asked.reading.unread or not asked.findings.complete:
-        raise GatewayError("not_redactable", limit=rules.max_scanned_bytes)
+    if asked.reading.unread:
+        raise GatewayError(
+            "not_redactable",
+            reason="it holds what is not read (a file, a recording, data in a URL, token numbers), "
+            f"or more than {MAX_VALUES} values",
+        )
+    if not asked.findings.complete:
+        raise GatewayError(
+            "not_redactable",
+            reason=f"it has more than {rules.max_scanned_bytes} bytes of text, or so many numbers "
+            "that it was not read to its end",
+        )
     return not kinds.isdisjoint(asked.findings.kinds)
 
 

@@ -37,13 +37,16 @@ OUR_PARAMS = frozenset({"missing_field", "invalid_field"})
 
 @dataclass(slots=True)
 class Entry:
-    """The open book of one request."""
+    """The open book of one request. `route_id`: the route that was granted to it, so a name of the
+    config's and never a client's own.
+    """
 
     exchange: Exchange
     started: LoopSeconds
     started_at_ms: UnixMs
     identity: Identity | None = None
     request: Request | None = None
+    route_id: str | None = None
     facts: Facts | None = None
     keep_as: bytes | None = None
     held: tuple[str, ...] = ()
@@ -197,7 +200,7 @@ def record_of(entry: Entry, now: LoopSeconds) -> Record:
         error_param=error.param if error and error.code in OUR_PARAMS else None,
         tenant_id=entry.identity.tenant_id if entry.identity else None,
         key_id=entry.identity.key_id if entry.identity else None,
-        route_id=decision.route.id if decision else None,
+        route_id=entry.route_id,
         target_id=opening.call.target.id if opening else None,
         attempts=tuple(entry.attempts),
         skipped=decision.rejected if decision else (),

@@ -40,6 +40,9 @@ _RULED: Final = frozenset(
     {Reason.POLICY, Reason.REFUSED, Reason.COST_ABOVE_BOUND, Reason.CAP_SPENT}
 )
 
+_ENDS: Final = (".", "!", "?", "…", "。")
+"""How a sentence of the operators' may end by itself."""
+
 
 class Proceed(NamedTuple):
     """Go on with *decision*, which has candidates; the request is clamped as it says."""
@@ -149,7 +152,9 @@ def refusal_of(decision: Decision) -> GatewayError:
     """
     refusal = decision.ruling.refusal
     if refusal is not None:
-        return GatewayError("policy_refused", rule=refusal.rule_id, reason=refusal.message)
+        written = refusal.message.rstrip()
+        sentence = written if written.endswith(_ENDS) else f"{written}."
+        return GatewayError("policy_refused", rule=refusal.rule_id, sentence=sentence)
     found = {rejection.reason for rejection in decision.rejected}
     reasons = "; ".join(f"{r.target_id}: {r.reason} ({r.detail})" for r in decision.rejected)
     if Reason.TOO_SLOW in found or not found:
@@ -158,7 +163,7 @@ def refusal_of(decision: Decision) -> GatewayError:
         )
     if found & _RULED:
         rules = sorted({r.rule or r.detail for r in decision.rejected if r.reason in _RULED})
-        return GatewayError("policy_refused", rule=", ".join(rules), reason=reasons)
+        return GatewayError("policy_refused", rule=", ".join(rules), sentence=f"{reasons}.")
     return GatewayError("no_target", route=decision.route.id, reasons=reasons)
 
 

@@ -89,7 +89,10 @@ def _script_of(text: str) -> str | None:
 
 
 def _by_small_words(text: str) -> Label[str]:
+    """By the words of *text* but for addresses, whose parts (`com`, `de`) are small words too."""
     counts: dict[str, float] = {}
+    if "@" in text or "://" in text:
+        text = " ".join([word for word in text.split() if "@" not in word and "://" not in word])
     words = text.lower().encode().translate(_SPACED).split()
     for languages in filter(None, map(_LANGUAGES_OF.get, words)):
         for language in languages:

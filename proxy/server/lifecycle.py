@@ -1,6 +1,7 @@
 """From ready to gone: which exchanges run, and how they are led to their end. I/O: event loop."""
 
 import asyncio
+from collections.abc import Callable
 
 from proxy.errors import GatewayError
 from proxy.server.exchange import HttpExchange
@@ -13,7 +14,9 @@ class Lifecycle:
     exchanges are still served; `closed`, they are refused.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, keep_books: Callable[[], None] = lambda: None) -> None:
+        """*keep_books* counts and logs the exchanges that are over and still wait for that."""
+        self.keep_books = keep_books
         self.draining = False
         self.closed = False
         self._running: set[HttpExchange] = set()

@@ -165,8 +165,10 @@ class GatewayProtocol(RequestHandler):
         self._head_bytes = 0
         if not self._check_heads(count):
             return
-        if len(self._messages) > MAX_WAITING:
-            self._refuse_from(MAX_WAITING, _ahead(f"{MAX_WAITING} requests"))
+        # Where none runs yet, the first in the queue is the one that the others wait behind.
+        most = MAX_WAITING + (self._current_request is None)
+        if len(self._messages) > most:
+            self._refuse_from(most, _ahead(f"{MAX_WAITING} requests"))
 
     def _check_heads(self, count: int) -> bool:
         messages, cap = self._messages, self._server.limits.max_header_bytes

@@ -1,7 +1,8 @@
 """Starts and drains the server of one process. I/O: by aiohttp.
 
 The drain: `/readyz` goes off while connections are still accepted, so that balancers notice;
-then the listener closes, running answers finish within a grace, the rest are told and cut.
+then the listener closes, running answers finish within a grace, the rest are told and cut. Who
+is in a hurry has the waiting left out, never the telling.
 """
 
 import asyncio
@@ -9,7 +10,7 @@ import gc
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 
 from aiohttp import http_parser, web
 
@@ -43,7 +44,15 @@ class GatewayRunner(web.AppRunner):
     the server straight to the gateway.
     """
 
-    __slots__ = ("_gateway", "_lifecycle", "_report", "_settings", "tls_context")
+    __slots__ = (
+        "_gateway",
+        "_hurries",
+        "_lifecycle",
+        "_patience",
+        "_report",
+        "_settings",
+        "tls_context",
+    )
 
     def __init__(
         self,
@@ -58,6 +67,8 @@ class GatewayRunner(web.AppRunner):
         self._report = report
         self._gateway: Gateway | None = None
         self._lifecycle: Lifecycle | None = None
+        self._hurries = False
+        self._patience: asyncio.Timeout | None = None
 
         async def run_parts(_: web.Application) -> AsyncIterator[None]:
             async with parts as (self._gateway, self._lifecycle):
@@ -105,10 +116,13 @@ class GatewayRunner(web.AppRunner):
             )
         await site.start()
 
-    def skip_drain(self) -> None:
-        """Let the coming `cleanup` stop at once."""
-        if self._lifecycle is not None:
-            self._lifecycle.draining = True
+    def hurry(self) -> None:
+        """Wait for nobody: let the drain that runs, or the coming one, tell who is still there and
+        end. Harmless to repeat.
+        """
+        if self._patience is not None and not self._hurries:
+            self._patience.reschedule(asyncio.get_running_loop().time())
+        self._hurries = True
 
     async def cleanup(self) -> None:
         """Drain, then stop. After it every part is closed."""
@@ -118,15 +132,23 @@ class GatewayRunner(web.AppRunner):
         await super().cleanup()
 
     async def _drain(self, lifecycle: Lifecycle) -> None:
-        settings = self._settings
         self._report("drain_started", running=lifecycle.running_count)
         lifecycle.draining = True
-        await asyncio.sleep(settings.drain_delay_s)
-        await self._close_listeners()
-        await self._let_finish(lifecycle, settings.drain_grace_s)
+        if not self._hurries:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(None) as self._patience:
+                    await self._wait(lifecycle)
+            self._patience = None
         broken_off = await lifecycle.close()
         await self._flush(LAST_WORDS_S)
+        lifecycle.keep_books()
         self._report("drain_ended", broken_off=broken_off)
+
+    async def _wait(self, lifecycle: Lifecycle) -> None:
+        """The drain's patient part. Left in its midst, it leaves listeners to the clean-up."""
+        await asyncio.sleep(self._settings.drain_delay_s)
+        await self._close_listeners()
+        await self._let_finish(lifecycle, self._settings.drain_grace_s)
 
     async def _let_finish(self, lifecycle: Lifecycle, grace_s: float) -> None:
         """Wait until nothing runs and nothing written waits for its reader, or the grace ends.

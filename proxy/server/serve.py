@@ -14,6 +14,8 @@ megabytes for one who does not read, and a slow reader's progress shows only aft
 them.
 """
 
+STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
 
 class CannotListen(Exception):  # noqa: N818 - says what happened
     """The address is taken, or not this machine's; the message says which and what to do."""
@@ -44,17 +46,18 @@ def bind(host: str, port: int) -> socket.socket:
 async def serve_until_told(
     runner: GatewayRunner, sock: socket.socket, on_ready: Callable[[], None]
 ) -> None:
-    """Serve on *sock* until SIGTERM, SIGINT or SIGHUP, then drain; a second one skips the drain."""
+    """Serve on *sock* until SIGTERM, SIGINT or SIGHUP, then drain; a second one ends the drain,
+    and a further one changes nothing: what is left to do is short and must be done.
+    """
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
-    here = asyncio.current_task()
 
     def stop() -> None:
-        if told.is_set() and here is not None:
-            here.cancel()
+        if told.is_set():
+            runner.hurry()
         told.set()
 
-    for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for signum in STOPPING:
         loop.add_signal_handler(signum, stop)
     await runner.setup()
     try:
@@ -62,8 +65,7 @@ async def serve_until_told(
         on_ready()
         await told.wait()
     finally:
-        try:
-            await runner.cleanup()
-        except asyncio.CancelledError:
-            runner.skip_drain()
-            await runner.cleanup()
+        await runner.cleanup()
+        for signum in STOPPING:  # the loop would leave them deadly when it closes
+            loop.remove_signal_handler(signum)
+            signal.signal(signum, signal.SIG_IGN)

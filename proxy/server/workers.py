@@ -5,6 +5,7 @@ drains on SIGTERM. No control socket, and nothing is written to disk but gunicor
 files, which are unlinked as soon as they are open.
 """
 
+import signal
 import socket
 from collections.abc import Callable
 from types import FrameType
@@ -31,6 +32,8 @@ class Worker(GunicornUVLoopWebWorker):
 
     wsgi: Any
     sockets: list[socket.socket]
+    _runner: GatewayRunner | None = None
+    _told: frozenset[int] = frozenset()
 
     def load_wsgi(self) -> None:
         """Put steps of our own before aiohttp is handed the runner."""
@@ -38,7 +41,7 @@ class Worker(GunicornUVLoopWebWorker):
         make_runner: MakeRunner = self.wsgi
 
         async def make() -> web.AppRunner:
-            runner = make_runner()
+            self._runner = runner = make_runner()
             self._beat()
             await runner.setup()
             for sock in self.sockets:
@@ -51,9 +54,22 @@ class Worker(GunicornUVLoopWebWorker):
         self.wsgi = make
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to drain, now and not at the next heartbeat."""
+        """Begin to drain, now and not at the next heartbeat; told again, end the drain."""
         super().handle_exit(sig, frame)
         self._notify_waiter_done()
+        self._hear(sig)
+
+    def handle_quit(self, sig: int, frame: FrameType | None) -> None:
+        """The same for Ctrl-C, and for gunicorn in a hurry."""
+        super().handle_quit(sig, frame)
+        self._hear(sig)
+
+    def _hear(self, sig: int) -> None:
+        # One Ctrl-C comes as two signals: the terminal's SIGINT, and then gunicorn's SIGQUIT.
+        is_again = sig in self._told or (sig == signal.SIGQUIT and signal.SIGTERM in self._told)
+        if is_again and self._runner is not None:
+            self._runner.hurry()
+        self._told |= {sig}
 
     def _beat(self) -> None:
         self.notify()

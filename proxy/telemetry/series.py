@@ -57,7 +57,7 @@ FIRST_BYTE_SECONDS: Final = Spread(
 PROMPT_ESTIMATE: Final = Spread(
     "pointsman_prompt_estimate_ratio",
     "Prompt tokens that a decision reckoned with, by those that the provider then reported.",
-    (0.5, 0.7, 0.8, 0.9, 0.95, 1, 1.05, 1.1, 1.2, 1.5, 2, 4),
+    (0.5, 0.7, 0.8, 0.9, 0.95, 1, 1.05, 1.1, 1.2, 1.5, 2, 4, 8, 16),
     ("target",),
 )
 ENDINGS: Final = Count("pointsman_endings_total", "Requests, by how they ended.", ("ending",))

@@ -5,18 +5,22 @@ The small form is for whoever wants to know where something would go without wri
 chat that it stands for, so there is one way to read either.
 """
 
+from collections.abc import Collection, Mapping
 from typing import Any, Final, NamedTuple
 
 import orjson
 
+from proxy.domain.labels import Workload
 from proxy.errors import GatewayError
-from proxy.wire.fields import flag, invalid, missing, unknown_field
+from proxy.wire.fields import flag, invalid, missing, unknown_field, whole_number
 from proxy.wire.limits import Caps
 from proxy.wire.parse import count_brackets
-from proxy.wire.scan import is_deeper
+from proxy.wire.said import MAX_LATENCY_MS
+from proxy.wire.scan import is_deeper, mask_escapes, scan_members
 
 DEFAULT_ROUTE: Final = "auto"
 TIERS: Final = ("free", "pro", "enterprise")
+WORKLOADS: Final = tuple(word.value for word in Workload if word is not Workload.EMBEDDINGS)
 _SMALL: Final = frozenset({"model", "prompt", "workload", "tier", "max_latency_ms", "sensitive"})
 
 
@@ -31,8 +35,8 @@ def routing_question(body: bytes, caps: Caps) -> Question:
     """What *body* asks. Where it is a chat, or no sound JSON, that is for the parser to read.
 
     Raises:
-        GatewayError: body_too_large, body_too_complex; body_too_deep, missing_field or
-            invalid_field in the small form.
+        GatewayError: body_too_large, body_too_complex; body_too_deep, duplicate_field,
+            missing_field or invalid_field in the small form.
     """
     _ = count_brackets(body, caps)
     try:
@@ -43,6 +47,7 @@ def routing_question(body: bytes, caps: Caps) -> Question:
         return Question(body, None)
     if is_deeper(asked, caps.max_json_depth):
         raise GatewayError("body_too_deep", limit=caps.max_json_depth)
+    _ = scan_members(body, mask_escapes(body), caps.max_json_depth)  # no name stands twice
     if unknown := sorted(asked.keys() - _SMALL):
         raise unknown_field(unknown[0], f"known are {', '.join(sorted(_SMALL))}, or a whole chat")
     prompt = asked.get("prompt")
@@ -50,12 +55,12 @@ def routing_question(body: bytes, caps: Caps) -> Question:
         raise missing("prompt")
     if not isinstance(prompt, str):
         raise invalid("prompt", "it must be a string")
-    tier = asked.get("tier")
-    if tier is not None and tier not in TIERS:
-        raise invalid("tier", f"it must be one of {', '.join(TIERS)}")
-    routing: dict[str, Any] = {
-        name: asked[name] for name in ("workload", "max_latency_ms") if asked.get(name) is not None
+    tier = _word(asked, "tier", TIERS)
+    said = {
+        "workload": _word(asked, "workload", WORKLOADS),
+        "max_latency_ms": whole_number(asked, "max_latency_ms", 1, MAX_LATENCY_MS),
     }
+    routing: dict[str, Any] = {name: word for name, word in said.items() if word is not None}
     if flag(asked, "sensitive"):
         routing["sensitivity"] = "regulated"
     chat: dict[str, Any] = {
@@ -64,3 +69,10 @@ def routing_question(body: bytes, caps: Caps) -> Question:
         "routing": routing,
     }
     return Question(orjson.dumps(chat), tier)
+
+
+def _word(asked: Mapping[str, object], name: str, known: Collection[str]) -> str | None:
+    word = asked.get(name)
+    if word is None or (isinstance(word, str) and word in known):
+        return word
+    raise invalid(name, f"it must be one of {', '.join(known)}")

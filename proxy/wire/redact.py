@@ -94,7 +94,9 @@ def redact(
     cuts = _cuts(reading, within, _free(nonce, body))
     by_passage = groupby(sorted(beside, key=_order), key=lambda each: each.passage)
     if not all(_are_gone(list(group), reading, cuts) for _, group in by_passage):
-        raise GatewayError("not_redactable", limit=len(body))
+        raise GatewayError(
+            "not_redactable", reason="it has such text in a key, a number or an escape"
+        )
     if not cuts:
         return body
     masked = mask_escapes(body)

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import select
+import signal
 import socket
 import sys
 from collections import Counter
@@ -146,25 +147,61 @@ def test_listener_that_turns_away_keeps_who_is_in_its_queue() -> None:
 
 
 @pytest.mark.slow
-async def test_second_signal_ends_at_once(redis_url: str, tmp_path: Path) -> None:
-    """Whoever cannot wait for the drain tells the process twice."""
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_second_signal_ends_at_once_and_tells_everyone(
+    redis_url: str, tmp_path: Path, workers: int
+) -> None:
+    """Whoever cannot wait for the drain tells the process again, as often as they like: clients
+    hear why they are cut off, the log blames none of them, and nothing else is said.
+    """
+    patient = f", drain_delay_s: 30, drain_grace_s: 30, workers: {workers}"
     async with (
         running_simulator() as simulator,
-        served(
-            tmp_path, redis_url, simulator.url, server=", drain_delay_s: 30, drain_grace_s: 30"
-        ) as child,
-        connected(child.port) as client,
+        served(tmp_path, redis_url, simulator.url, server=patient) as child,
+        connected(child.port) as streaming,
+        connected(child.port) as waiting,
     ):
-        client.send(post(child.token, directed({"stall_at_event": 3}, stream=True)))
-        head = await client.head()
+        streaming.send(post(child.token, directed({"stall_at_event": 3}, stream=True)))
+        waiting.send(post(child.token, directed({"hang": "head"})))
+        head = await streaming.head()
+        (provider,) = simulator.providers.values()
+        await simulator.until(lambda: provider.stats.calls == 2)
         child.stop()
         while (await child.ask(get("/readyz"))).status == 200:
             pass
-        child.stop()
-        answer = await client.answer_to(head)
+        for _ in range(3):
+            child.process.send_signal(signal.SIGINT)
+        cut, refused = await streaming.answer_to(head), await waiting.answer()
+        code = await child.exit_code(within_s=5)
 
-        assert await child.exit_code(within_s=5) == 0
-        assert not answer.is_whole
+    assert_told_of_the_end(cut)
+    assert (refused.status, refused.is_whole) == (503, True)
+    assert orjson.loads(refused.body)["error"]["code"] == "draining"
+    assert code == 0
+    endings = {(row["ending"], row["status"]) for row in child.lines("request")}
+    assert endings == {("drained", 200), ("drained", 503)}
+    assert sum(row["broken_off"] for row in child.lines("drain_ended")) == 2
+    assert child.lines("library_log") == []
+
+
+@pytest.mark.slow
+async def test_end_of_the_drain_is_the_last_line(redis_url: str, tmp_path: Path) -> None:
+    """Whoever reads the log to its end has read what became of every request."""
+    async with (
+        running_simulator() as simulator,
+        served(tmp_path, redis_url, simulator.url, server=", drain_delay_s: 0") as child,
+        connected(child.port) as client,
+    ):
+        client.send(post(child.token, directed({"tokens": 5, "tokens_per_second": 20})))
+        (provider,) = simulator.providers.values()
+        await simulator.until(lambda: provider.stats.calls == 1)
+        child.stop()
+        answer = await client.answer()
+        await child.exit_code()
+
+    assert answer.status == 200
+    events = [orjson.loads(line)["event"] for line in child.out.read_bytes().splitlines()]
+    assert events[-2:] == ["request", "drain_ended"]
 
 
 async def test_request_on_a_kept_connection_is_served_while_draining(

@@ -300,6 +300,19 @@ async def test_requests_that_wait_are_counted(redis_url: str) -> None:
     assert ending == [(200, None)] * (1 + MAX_WAITING) + [(503, "overloaded")]
 
 
+@pytest.mark.parametrize("too_many", [0, 1])
+async def test_requests_that_come_at_once_are_counted_alike(
+    gateway: GatewayUnderTest, too_many: int
+) -> None:
+    """Of those in the first packet, too, one runs and so many wait behind it."""
+    request = b"GET /healthz HTTP/1.1\r\nHost: g\r\n\r\n"
+    async with connected(gateway) as it:
+        it.send(request * (1 + MAX_WAITING + too_many))
+        statuses = [(await it.answer()).status for _ in range(1 + MAX_WAITING + too_many)]
+
+    assert statuses == [200] * (1 + MAX_WAITING) + [503] * too_many
+
+
 async def test_garbage_behind_a_running_request_is_refused_once(redis_url: str) -> None:
     """What cannot be parsed is answered in its turn; whatever follows is not looked at."""
     async with held(redis_url) as it:

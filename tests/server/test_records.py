@@ -338,3 +338,19 @@ async def test_skipped_target_is_named_with_its_reason(redis_url: str) -> None:
     assert row["skipped"] == [skipped]
     assert (answer.status, answer.header("x-pointsman-route")) == (502, "auto")
     assert answer.header("x-pointsman-attempts") == "1"
+
+
+async def test_route_is_named_once_it_is_granted(gateway: GatewayUnderTest) -> None:
+    """A request that is refused in step 3 counts for its route; a name that is no route of its
+    tenant's, which a client chose freely, stands nowhere.
+    """
+    async with connected(gateway) as it:
+        refused = await it.ask(a_post(gateway, None, "x-pointsman-risk: enormous"))
+        unknown = await it.ask(a_post(gateway, a_chat(model="small-secret")))
+    rows = await gateway.lines.requests(2)
+
+    assert (refused.status, unknown.status) == (400, 404)
+    assert [(row["error_code"], row["route"]) for row in rows] == [
+        ("invalid_field", "auto"),
+        ("model_not_found", None),
+    ]

@@ -94,6 +94,16 @@ async def test_missing_config_is_a_usage_error(tmp_path: Path) -> None:
     assert "nowhere.yaml" in said
 
 
+async def test_oddities_of_the_config_are_logged_at_the_start(
+    redis_url: str, tmp_path: Path
+) -> None:
+    """What `check --strict` fails on is said by the gateway too, so that none starts in silence."""
+    async with served(tmp_path, redis_url, UPSTREAM) as child:
+        (row,) = child.lines("config_warning")
+
+    assert "gateway.yaml:6:3: targets[first/m]: has no price: " in row["problem"]
+
+
 async def counted(child: Served) -> float:
     """How many requests the metrics say there were, of all workers together."""
     text = (await child.ask(get("/metrics"))).body.decode()

@@ -1,8 +1,12 @@
 """`pointsman demo` beside another one, and where it cannot start."""
 
+import shlex
 import socket
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
 from typer.testing import CliRunner
@@ -15,6 +19,7 @@ from proxy.simulator.config import SimulatorConfig, load_simulator
 from proxy.state.embedded import EmbeddedRedis
 
 CONFIG = load(Path("config/demo.yaml"))
+COMMAND = Path(sys.executable).with_name("pointsman")
 
 
 def simulator_on(ports: dict[str, int]) -> SimulatorConfig:
@@ -77,3 +82,28 @@ def test_taken_port_is_said_once_with_what_to_do() -> None:
     assert str(refused.value).startswith(f"cannot listen on 127.0.0.1:{port}: address already in ")
     assert str(refused.value).count(str(port)) == 1
     assert "PORT=9000 make run" in str(refused.value)
+
+
+@pytest.mark.slow
+def test_key_made_beside_a_running_demo_opens_it(tmp_path: Path) -> None:
+    """The command that the demo prints makes a further key, without a variable to be set."""
+    data, config = tmp_path / "data", tmp_path / "demo.yaml"
+    config.write_text(Path("config/demo.yaml").read_text().replace(".pointsman/", f"{data}/"))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    arguments = ["-c", str(config), "--data-dir", str(data), "--port", str(port)]
+    with subprocess.Popen([COMMAND, "demo", *arguments], stdout=subprocess.PIPE, text=True) as demo:
+        assert demo.stdout is not None
+        line = next(line for line in demo.stdout if "keys create" in line)
+        made = CliRunner().invoke(app, shlex.split(line)[1:])
+        asked = Request(
+            f"http://127.0.0.1:{port}/v1/models",
+            headers={"Authorization": f"Bearer {made.stdout.strip()}"},
+        )
+        with urlopen(asked, timeout=10) as answer:
+            assert answer.status == 200
+        demo.terminate()
+
+    assert demo.returncode == 0
+    assert made.exit_code == 0
+    assert not (data / "redis-url").exists()

@@ -127,5 +127,11 @@ FIRST_POLICY_LINE = GOOD.count("\n") + 2
 
 
 def warnings_of(text: str) -> list[tuple[int, str, str]]:
-    """Line, place and message of everything that is odd about *text*."""
-    return [(each.line, each.where, each.message) for each in loaded(text).warnings]
+    """Line, place and message of everything that is odd about *text*, but for targets without a
+    price: `GOOD` has three.
+    """
+    return [
+        (each.line, each.where, each.message)
+        for each in loaded(text).warnings
+        if not each.message.startswith("has no price")
+    ]

@@ -1,6 +1,7 @@
 """`pointsman check`: what it prints and its exit codes."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,14 @@ BAD = spoiled("tier: free", "tier: fre").replace("region: eu", "regoin: eu")
 def path(tmp_path: Path) -> Path:
     """Where the config under test stands."""
     return tmp_path / "gateway.yaml"
+
+
+def priced(text: str) -> str:
+    """*text* with a price for each target of `GOOD` that has none."""
+    price = f"    price: {PRICE}\n"
+    for model in ("small", "vectors"):
+        text = text.replace(f"    model: {model}\n", f"    model: {model}\n{price}")
+    return text
 
 
 def _run(*arguments: str) -> Result:
@@ -41,13 +50,17 @@ def test_check_of_a_good_config_says_its_version_and_counts(path: Path) -> None:
     ("policy", "part"), [("refuse", "never get it"), ("flag", "nothing bounds its cost")]
 )
 def test_check_warns_of_targets_without_a_price(path: Path, policy: str, part: str) -> None:
-    """They are no problem, but somebody should know; what follows is as the config says."""
-    path.write_text(f"prices: {{unpriced: {policy}}}\n{GOOD}")
+    """They are no problem, but somebody should know, by file and line; what follows is as the
+    config says.
+    """
+    text = f"prices: {{unpriced: {policy}}}\n{GOOD}"
+    path.write_text(text)
+    line = text.splitlines().index("  two/small:") + 1
 
     result = _run(str(path))
 
     first = result.output.splitlines()[0]
-    assert first.startswith("warning: the target two/small has no price")
+    assert first.startswith(f"warning: {path}:{line}:3: targets[two/small]: has no price: ")
     assert part in first
     assert result.exit_code == 0
 
@@ -89,6 +102,12 @@ def test_check_prints_json_for_machines(path: Path) -> None:
     path.write_text(BAD)
     bad = _run(str(path), "--json")
 
+    warnings = [asdict(each) for each in loaded(GOOD).warnings]
+    assert [each["where"] for each in warnings] == [
+        "targets[two/small]", "targets[one/vectors]", "targets[two/vectors]",
+    ]  # fmt: skip
+    for each in warnings:
+        each["file"] = str(path)
     assert json.loads(fine.output) == {
         "ok": True,
         "version": loaded(GOOD).snapshot.version,
@@ -97,7 +116,7 @@ def test_check_prints_json_for_machines(path: Path) -> None:
         "routes": 2,
         "tenants": 1,
         "policies": 0,
-        "warnings": [],
+        "warnings": warnings,
         "unpriced": ["two/small", "one/vectors", "two/vectors"],
     }
     assert (fine.exit_code, bad.exit_code) == (0, 1)
@@ -108,25 +127,24 @@ def test_check_prints_json_for_machines(path: Path) -> None:
 
 def test_check_prints_warnings_and_fails_on_them_if_told_to(path: Path) -> None:
     """What is odd may start; a pipeline can be stricter."""
-    path.write_text(ruled("{id: a, when: {tier: pro}, log: none}"))
+    path.write_text(priced(ruled("{id: a, when: {tier: pro}, log: none}")))
 
     lenient, strict = _run(str(path)), _run(str(path), "--strict")
     as_json = _run(str(path), "--strict", "--json")
 
     assert (lenient.exit_code, strict.exit_code, as_json.exit_code) == (0, 1, 1)
     assert lenient.output == strict.output
-    first, *_, last = lenient.output.splitlines()
-    assert first.startswith(f"warning: {path}:{FIRST_POLICY_LINE}:26: policies[0].when.tier: no ")
+    first, last = lenient.output.splitlines()
+    line = FIRST_POLICY_LINE + 3  # a price more for each of three targets
+    assert first.startswith(f"warning: {path}:{line}:26: policies[0].when.tier: no ")
     assert "1 tenant, 1 policy)" in last
     (warning,) = json.loads(as_json.output)["warnings"]
-    assert (warning["line"], warning["where"]) == (FIRST_POLICY_LINE, "policies[0].when.tier")
+    assert (warning["line"], warning["where"]) == (line, "policies[0].when.tier")
 
 
 def test_strict_check_of_a_plain_config_passes(path: Path) -> None:
     """Nothing odd, nothing to fail on."""
-    priced = f"    price: {PRICE}\n"
-    text = GOOD.replace("    model: small\n", f"    model: small\n{priced}")
-    path.write_text(text.replace("    model: vectors\n", f"    model: vectors\n{priced}"))
+    path.write_text(priced(GOOD))
 
     assert _run(str(path), "--strict").exit_code == 0
 

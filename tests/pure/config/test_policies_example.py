@@ -224,7 +224,7 @@ def test_examples_in_the_gateway_config_load_when_uncommented() -> None:
     ]  # fmt: skip
     assert loaded.snapshot.routes["auto"].degrade is not None
     assert loaded.snapshot.targets["openai/gpt-4o-mini"].tags == {"chatty"}
-    assert loaded.warnings == ()
+    assert all(each.message.startswith("has no price") for each in loaded.warnings)
 
 
 def test_example_of_the_page_loads() -> None:

@@ -260,15 +260,26 @@ def test_kinds_that_would_be_redacted_are_told() -> None:
     assert ran(snapshot).redacted == ()
 
 
-def test_what_was_not_read_cannot_be_redacted() -> None:
-    """It is not sent; what is answered without a provider may be."""
+@pytest.mark.parametrize(
+    ("sent", "reason"),
+    [
+        ({"text": "x" * 5000}, "more than 1024 bytes of text"),
+        ({"text": "4111 1111 1111 1112 " * 40}, "so many numbers"),
+        ({"metadata": ["x"] * 30_001}, "more than 30000 values"),
+        ({"metadata": "data:text/plain,x"}, "data in a URL"),
+    ],
+)
+def test_what_was_not_read_cannot_be_redacted(sent: dict[str, Any], reason: str) -> None:
+    """It is not sent, and the message does not send its reader after what is not so."""
     extra = "classify: {max_scanned_bytes: 1024}\n"
     rules = "[{id: r, redact: [email]}]"
 
-    run = ran(snapshot_with(rules, extra), text="x" * 5000)
+    run = ran(snapshot_with(rules, extra), **sent)
 
     assert run.refusal is not None
     assert run.refusal.code == "not_redactable"
+    assert reason in run.refusal.message
+    assert ("bytes of text" in run.refusal.message) == ("text" in sent)
 
 
 def test_embeddings_are_decided_too() -> None:

@@ -99,6 +99,7 @@ def test_record_of_an_answer_is_complete() -> None:
     entry = an_entry(
         identity=Identity("acme", "k1"),
         request=a_request(),
+        route_id="auto",
         decision=a_decision(target),
         attempts=attempts,
         opening=an_opening(Usage(3, 2)),

@@ -163,15 +163,17 @@ def test_risk_says_whose_ladder_counts(case: str) -> None:
     assert ladder_of(decision) == expected
 
 
-def test_refusal_of_a_rule_ends_the_matter() -> None:
-    """No rung helps; the operators' message is told."""
-    ruling = Ruling(applied=("no",), refusal=Refusal("no", "Not here"), degrade=LADDER)
+@pytest.mark.parametrize("message", ["Not here", "Not here.", "Not here. "])
+def test_refusal_of_a_rule_ends_the_matter(message: str) -> None:
+    """No rung helps; the operators' message is told, as a sentence with one full stop."""
+    ruling = Ruling(applied=("no",), refusal=Refusal("no", message), degrade=LADDER)
 
     step = stepped(a_route(DEAR), ruling)
 
     assert code_of(step) == "policy_refused"
     assert isinstance(step, Refuse)
-    assert (step.error.status, "(no): Not here" in step.error.message) == (403, True)
+    assert step.error.status == 403
+    assert step.error.message.endswith("(no): Not here.")
 
 
 def test_cheaper_tier_is_one_of_the_tenants_own() -> None:

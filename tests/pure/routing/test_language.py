@@ -35,6 +35,8 @@ from proxy.routing.language import language_of
         ("kubernetes deployment", "und"),
         ("the", "und"),
         ("the und die and", "und"),
+        ("Mail ann@example.com a summary", "und"),
+        ("Summarize https://de.example.com/die/das for the board of it", "en"),
         ("ⴰⵣⵓⵍ ⴰⵎⴰⴹⴰⵍ", "und"),
         ("What does 猫 mean in the text of the book?", "en"),
     ],

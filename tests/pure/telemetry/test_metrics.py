@@ -84,6 +84,19 @@ def test_estimate_of_a_prompt_is_held_against_what_was_reported() -> None:
     assert found[name + '_bucket{le="1.5",target="sim-b/fast"}'] == 1
 
 
+def test_estimate_of_a_short_prompt_has_its_bucket() -> None:
+    """A message of a word is taken for 26 tokens, since a template might need as many."""
+    target = a_target("sim-b/fast")
+    ranking = (a_candidate(target, prompt_tokens=26),)
+    decision = a_decision(target)._replace(ranking=ranking)
+
+    found = estimates(decision=decision, usage=Usage(prompt_tokens=5))
+
+    name = "pointsman_prompt_estimate_ratio_bucket"
+    assert found[name + '{le="4.0",target="sim-b/fast"}'] == 0
+    assert found[name + '{le="8.0",target="sim-b/fast"}'] == 1
+
+
 @pytest.mark.parametrize(
     "changes",
     [

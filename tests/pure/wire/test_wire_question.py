@@ -48,12 +48,20 @@ def test_least_question_is_a_prompt() -> None:
         (b'{"workload":"code"}', "prompt"),
         (b'{"prompt":7}', "prompt"),
         (b'{"prompt":"x","tier":"gold"}', "tier"),
+        (b'{"prompt":"x","tier":[]}', "tier"),
+        (b'{"prompt":"x","workload":"embeddings"}', "workload"),
+        (b'{"prompt":"x","max_latency_ms":0}', "max_latency_ms"),
+        (b'{"prompt":"x","max_latency_ms":"9"}', "max_latency_ms"),
+        (b'{"prompt":"x","prompt":"y"}', "prompt"),
+        (b'{"prompt":"x","\\u0070rompt":"y"}', "prompt"),
         (b'{"prompt":"x","sensitive":"no"}', "sensitive"),
         (b'{"prompt":"x","temperature":1}', None),
     ],
 )
 def test_wrong_questions_are_refused_by_name(body: bytes, param: str | None) -> None:
-    """As a chat's fields are; a name that is none of ours is told, but no `param`."""
+    """As a chat's fields are, by the name that was written; one that is none of ours is told, but
+    no `param`.
+    """
     with pytest.raises(GatewayError) as refusal:
         routing_question(body, Caps())
     assert refusal.value.param == param
