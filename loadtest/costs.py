@@ -98,6 +98,8 @@ async def instructions_of(call: Call) -> int:
         count += event == "opcode"
         return trace
 
+    # Python 3.12 looks at it when tracing begins, and then never again.
+    sys._getframe().f_trace_opcodes = True
     sys.settrace(trace)
     try:
         result = call()

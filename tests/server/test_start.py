@@ -18,7 +18,7 @@ from tests.server.child import (
     served,
 )
 from tests.server.downstream import a_chat, connected, get, post
-from tests.server.waiting import tick
+from tests.server.waiting import tick, until
 
 UPSTREAM = "http://127.0.0.1:9"
 
@@ -99,6 +99,7 @@ async def test_oddities_of_the_config_are_logged_at_the_start(
 ) -> None:
     """What `check --strict` fails on is said by the gateway too, so that none starts in silence."""
     async with served(tmp_path, redis_url, UPSTREAM) as child:
+        await until(lambda: bool(child.lines("ready")))  # it comes behind the warnings
         (row,) = child.lines("config_warning")
 
     assert "gateway.yaml:6:3: targets[first/m]: has no price: " in row["problem"]
