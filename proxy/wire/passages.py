@@ -12,6 +12,7 @@ from typing import Final
 
 from proxy.domain.catalog import Endpoint
 from proxy.domain.reading import Form, Passage, Reading, Role, ToolChoice
+from proxy.wire.encoded import is_data_url, is_encoded
 
 MAX_VALUES: Final = 30_000
 """Strings, lists and objects that are looked at; a body with more is told of as unread."""
@@ -42,11 +43,7 @@ _USUAL_NAMES = frozenset(
 )
 """Keys of the protocol and of JSON schemas, which tell nothing."""
 
-_USUAL_PARTS = frozenset({"text", "image_url", "refusal", "input_audio", "file", "input_file"})
 _PICTURE = re.compile(r"data:image/(?:png|jpe?g|gif|webp|bmp|tiff|avif|heic|heif);base64,", re.I)
-_DATA_URL = re.compile(r"\s*data:[^\s,]*,", re.I)
-_ENCODED = re.compile(r"[A-Za-z0-9+/_\-]{256}")
-
 _UNSEEN = "\u200b\u200c\u200d\u2060\ufeff"
 _INVISIBLE = re.compile(f"(?<=[!-~])[{_UNSEEN}]+(?=[!-~])")
 _ESCAPED = {
@@ -134,7 +131,9 @@ class _Walk:
             for part in content:
                 self._part(role, part)
         else:
+            before = len(self.passages)
             self.strings(role, content)
+            self._look_for_files(before)
         if len(message) > 1 + ("content" in message):
             self._rest(message)
 
@@ -160,8 +159,7 @@ class _Walk:
                 return
             match waiting.pop():
                 case str() as text:
-                    if text[:16].lstrip()[:5].lower() == "data:" and _DATA_URL.match(text):
-                        self.unread = True
+                    self.unread = self.unread or is_data_url(text)
                     self._add(role, text)
                 case list() as items:
                     waiting += reversed(self._some(items))
@@ -202,6 +200,7 @@ class _Walk:
         self._add(role, text)
 
     def _part(self, role: Role, part: object) -> None:
+        before = len(self.passages)
         if not isinstance(part, dict):
             self.strings(Role.SETTING, part)
             return
@@ -211,6 +210,7 @@ class _Walk:
             self._text(role, part["text"])
             if len(part) == 2:
                 return
+            before = len(self.passages)
             rest = _without(part, "type", "text")
         elif kind == "image_url":
             self.images += 1
@@ -220,11 +220,13 @@ class _Walk:
             self.unread = True
             self.images += kind != "input_audio"  # no text, so only a window bounds it
             rest = _without(part, "type", "input_audio", "file_data", "file")
-        before = len(self.passages)
         self.strings(Role.SETTING, rest)
-        if kind not in _USUAL_PARTS:
-            added = self.passages[before:]
-            self.unread = self.unread or any(_ENCODED.match(each.text) for each in added)
+        self._look_for_files(before)
+
+    def _look_for_files(self, before: int) -> None:
+        """Tell of what was taken since there were so many passages, if it is a file."""
+        if not self.unread:
+            self.unread = any(is_encoded(each.text) for each in self.passages[before:])
 
     def _image(self, image: object) -> None:
         if isinstance(image, dict) and _is_picture(image.get("url")):

@@ -255,6 +255,10 @@ def test_nothing_hidden_is_shown_once(text: str) -> None:
     assert texts(chat(user(text))) == [("user", text)]
 
 
+WRAPPED = "\r\n".join(["QUJD" * 19] * 10)
+"""A file in base64, as in mail."""
+
+
 @pytest.mark.parametrize(
     ("part", "unread"),
     [
@@ -265,11 +269,24 @@ def test_nothing_hidden_is_shown_once(text: str) -> None:
         ({"type": "document", "source": {"data": "QUJD" * 64}}, True),
         ({"type": "document", "source": {"data": "a b c " * 64}}, False),
         ({"type": "text", "text": "hi", "note": "data: a, b"}, False),
+        ({"type": "text", "text": "hi", "source": {"data": "QUJD" * 64}}, True),
+        ({"type": "refusal", "refusal": "no", "source": {"data": "QUJD" * 64}}, True),
+        ({"type": "image_url", "image_url": "https://a.example/", "data": "QUJD" * 64}, True),
+        ({"type": "image_url", "image_url": {"url": "QUJD" * 64}}, True),
+        ({"type": "document", "source": {"data": WRAPPED}}, True),
+        ({"type": "document", "source": {"data": " " + "QUJD" * 64}}, True),
+        ({"type": "File", "file": {"file_data": WRAPPED}}, True),
+        ({"type": "document", "url": " " * 20 + "data:application/pdf;base64,AA"}, True),
     ],
 )
 def test_data_that_is_no_picture_is_unread(part: dict[str, Any], unread: bool) -> None:
     """Only what is known to be a picture holds no text."""
     assert chat(user([part])).unread is unread
+
+
+def test_file_in_place_of_parts_is_unread() -> None:
+    """A content that is one object is read like a part."""
+    assert chat(user({"type": "document", "source": {"data": WRAPPED}})).unread
 
 
 def test_what_stands_beside_a_picture_is_read() -> None:
