@@ -6,7 +6,11 @@ import orjson
 import pytest
 
 from proxy.domain.catalog import Endpoint
+from proxy.domain.classing import ClassifyRules
+from proxy.domain.labels import Kind, Risk
+from proxy.domain.patterns import PatternSet, TermPattern
 from proxy.domain.reading import Form, Reading, Role, ToolChoice
+from proxy.routing.scan import Scan
 from proxy.wire.limits import Caps
 from proxy.wire.parse import parse
 from proxy.wire.passages import MAX_VALUES, reading_of
@@ -306,6 +310,23 @@ def test_text_parts_are_read_as_one_too() -> None:
 def part(text: str) -> dict[str, Any]:
     """A text part."""
     return {"type": "text", "text": text}
+
+
+@pytest.mark.parametrize("sign", ["\u200b", "\u00ad", "\x08", "\U000e0041", "\ufe0f"])
+def test_patterns_of_the_config_match_what_is_shown(sign: str) -> None:
+    """Terms and risks, with a hidden sign beside a space or another space in its place."""
+    rules = ClassifyRules(
+        terms=TermPattern.of(["project zebra"]),
+        risks=PatternSet.of([("wire transfer", Risk.HIGH)]),
+    )
+    for text in (
+        f"project{sign} zebra, wire{sign} transfer",
+        "project\u00a0zebra, wire\u2003transfer",
+    ):
+        scan = Scan(chat(user(text)), rules)
+        assert scan.step(1 << 20)
+        assert scan.findings().kinds == (Kind.TERM,)
+        assert scan.findings().risk is Risk.HIGH
 
 
 def test_more_than_may_be_shown_is_unread() -> None:
