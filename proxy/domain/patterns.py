@@ -42,7 +42,8 @@ Span = tuple[int, int]
 
 
 class BytePattern:
-    """A pattern of our own, over bytes; *fold*: letters match in either case.
+    """A pattern of our own, over bytes; *fold*: letters match in either case; *utf8*: it speaks of
+    signs, and the text is UTF-8.
 
     `start` and `end` bound what may match; what stands before and behind them is still seen, so
     that `\\z` means the text's own end.
@@ -50,8 +51,8 @@ class BytePattern:
 
     __slots__ = ("_match", "written")
 
-    def __init__(self, written: bytes, *, fold: bool = False) -> None:
-        options = _options(_PATTERN_MEMORY_BYTES, latin1=True, fold=fold)
+    def __init__(self, written: bytes, *, fold: bool = False, utf8: bool = False) -> None:
+        options = _options(_PATTERN_MEMORY_BYTES, latin1=not utf8, fold=fold)
         self.written = written
         self._match = re2.compile(written, options)._regexp.Match
 

@@ -15,8 +15,9 @@ class Role(StrEnum):
     """Who speaks in a passage. CALL: a tool call's arguments, JSON in a string, or such a
     result. SETTING: any other text that goes upstream, such as tool definitions and metadata.
 
-    Two are no strings of the body and cannot be changed in place. NAME: an object's key, or a
-    long number. PLAIN: the passage before it once more, without what may hide something in it.
+    Three are no strings of the body. NAME: an object's key, or a long number. PLAIN: the passage
+    before it once more, as a reader understands it. JOINED: where the text parts of a message
+    meet, as if they were one.
     """
 
     SYSTEM = "system"
@@ -27,6 +28,7 @@ class Role(StrEnum):
     SETTING = "setting"
     NAME = "name"
     PLAIN = "plain"
+    JOINED = "joined"
 
 
 class Passage(NamedTuple):
@@ -67,7 +69,8 @@ class Reading:
     audio). `forced_tool` is the tool
     that must be called; `answers_tools`: tool calls or their results stand in the messages.
     `unread`: there is something in it that holds language and cannot be read here (a file, a
-    recording, token numbers), or more strings than are read.
+    recording, token numbers), or more strings than are read. `joins` tells, of each JOINED
+    passage in order, the places of the passages that it joins.
     """
 
     endpoint: Endpoint
@@ -80,6 +83,7 @@ class Reading:
     images: int = 0
     turns: int = 0
     unread: bool = False
+    joins: tuple[tuple[int, ...], ...] = field(default=(), repr=False)
 
     def first_of(self, role: Role) -> str:
         """The first passage of *role*, empty where there is none."""

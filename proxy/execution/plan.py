@@ -161,7 +161,7 @@ def must_redact(asked: Asked, kinds: frozenset[Kind], rules: ClassifyRules) -> b
         raise GatewayError(
             "not_redactable",
             reason="it holds what is not read (a file, a recording, data in a URL, token numbers), "
-            f"or more than {MAX_VALUES} values",
+            f"more than {MAX_VALUES} values, or too much text in escapes or with invisible signs",
         )
     if not asked.findings.complete:
         raise GatewayError(

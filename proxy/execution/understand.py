@@ -79,7 +79,7 @@ def hear(request: Request, headers: Headers) -> Heard:
         GatewayError: invalid_field, where the caller says of its request what is not known.
     """
     said = said_of(headers, request.decoded)
-    return Heard(request, reading_of(request.endpoint, request.decoded), said)
+    return Heard(request, reading_of(request.endpoint, request.decoded, request.body), said)
 
 
 def asked(

@@ -2,7 +2,8 @@
 
 Rules of the pattern: what it matches is short and bounded, so that a piece of the text can be
 searched with a little more behind it and gives what the whole text gives. What begins with a
-letter is matched with the sign before it, a JSON escape within the text (`\\n`) counting as one.
+letter is matched with the sign before it, a JSON escape within the text (`\\n`) counting as one;
+so are the minus signs before a digit.
 Pure.
 """
 
@@ -20,7 +21,7 @@ REACH_BYTES: Final = 256
 """No match of the pattern is longer, with room to spare."""
 
 _BOUNDARY = rb"(?:\A|[^A-Za-z0-9_\\]|\\[nrtbf\"/]|\\u[0-9a-fA-F]{4})"
-_BEFORE_DIGITS = rb"(?:\A|[^A-Za-z0-9_\\\-]|\\[nrtbf\"/]|\\u[0-9a-fA-F]{4})"
+_BEFORE_DIGITS = rb"(?:\A|[^A-Za-z0-9_\\\-]|\\[nrtbf\"/]|\\u[0-9a-fA-F]{4})-{0,3}"
 _DIGITS = (
     rb"[0-9]{1,3}(?:\.[0-9]{1,3}){3}",  # IPv4
     rb"[(]?[0-9](?:(?:" + numbers.SIGNS_BETWEEN + rb"){0,3}[0-9]){8}",
@@ -115,7 +116,10 @@ def _word_at(text: bytes, start: int, end: int) -> int:
         if opens or _is_sign(text[0]):
             return 0
     boundary = _BOUNDARY_AT.match(text, start, end)
-    return start if boundary is None else boundary[1]
+    word = start if boundary is None else boundary[1]
+    while text[word] == 0x2D:
+        word += 1
+    return word
 
 
 def _is_sign(byte: int) -> bool:

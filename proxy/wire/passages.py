@@ -12,6 +12,9 @@ from typing import Final
 
 from proxy.domain.catalog import Endpoint
 from proxy.domain.reading import Form, Passage, Reading, Role, ToolChoice
+from proxy.wire.encoded import is_data_url, is_encoded
+from proxy.wire.joined import joined
+from proxy.wire.shown import MAX_SHOWN_BYTES, is_as_shown, may_hide, plain
 
 MAX_VALUES: Final = 30_000
 """Strings, lists and objects that are looked at; a body with more is told of as unread."""
@@ -42,23 +45,19 @@ _USUAL_NAMES = frozenset(
 )
 """Keys of the protocol and of JSON schemas, which tell nothing."""
 
-_USUAL_PARTS = frozenset({"text", "image_url", "refusal", "input_audio", "file", "input_file"})
 _PICTURE = re.compile(r"data:image/(?:png|jpe?g|gif|webp|bmp|tiff|avif|heic|heif);base64,", re.I)
-_DATA_URL = re.compile(r"\s*data:[^\s,]*,", re.I)
-_ENCODED = re.compile(r"[A-Za-z0-9+/_\-]{256}")
-
-_UNSEEN = "\u200b\u200c\u200d\u2060\ufeff"
-_INVISIBLE = re.compile(f"(?<=[!-~])[{_UNSEEN}]+(?=[!-~])")
-_ESCAPED = {
-    f"{code:04x}": chr(code)
-    for code in (*range(0x80), 0xA0, *range(0x200B, 0x2016), 0x202F, 0x2060, 0xFEFF)
-}
 _PICKS = frozenset({"boolean", "number", "integer"})
 
 
-def reading_of(endpoint: Endpoint, body: Mapping[str, object]) -> Reading:
-    """The reading of *body*, decoded and accepted by `parse` for *endpoint*."""
+def reading_of(
+    endpoint: Endpoint, body: Mapping[str, object], written: bytes | None = None
+) -> Reading:
+    """The reading of *body*, decoded and accepted by `parse` for *endpoint*. How it was *written*
+    tells most bodies from those that need a closer look.
+    """
     walk = _Walk()
+    if written is not None:
+        walk.ascii_is_plain = not (b"\x7f" in written or (b"\\" in written and may_hide(written)))
     if endpoint is Endpoint.CHAT:
         return _reading_of_chat(body, walk)
     name = "prompt" if endpoint is Endpoint.COMPLETIONS else "input"
@@ -75,7 +74,7 @@ def _reading_of_chat(body: Mapping[str, object], walk: "_Walk") -> Reading:
     messages = body["messages"]
     assert isinstance(messages, list)
     for message in messages:
-        if walk.is_full:
+        if walk.left <= 0:
             walk.unread = True
             break
         walk.message(message)
@@ -95,26 +94,28 @@ def _reading_of_chat(body: Mapping[str, object], walk: "_Walk") -> Reading:
         walk.images,
         walk.turns,
         walk.unread,
+        tuple(walk.joins) if walk.joins else (),
     )
 
 
 class _Walk:
     """Goes through a body once and keeps what it meets."""
 
-    __slots__ = ("_left", "answers_tools", "images", "passages", "turns", "unread")
+    __slots__ = (
+        "_to_show", "answers_tools", "ascii_is_plain", "images", "joins", "left", "passages",
+        "turns", "unread",
+    )  # fmt: skip
 
     def __init__(self) -> None:
+        self.joins: list[tuple[int, ...]] = []
+        self.ascii_is_plain = False
         self.passages: list[Passage] = []
         self.images = 0
         self.turns = 0
         self.answers_tools = False
         self.unread = False
-        self._left = MAX_VALUES
-
-    @property
-    def is_full(self) -> bool:
-        """Whether no more is read."""
-        return self._left <= 0
+        self.left = MAX_VALUES
+        self._to_show = MAX_SHOWN_BYTES
 
     def message(self, message: Mapping[str, object]) -> None:
         """Take one message; `parse` has checked that it is an object with a known role."""
@@ -125,16 +126,26 @@ class _Walk:
             self.answers_tools = True
         content = message.get("content")
         if isinstance(content, str):
-            if role is not Role.TOOL and content.isascii() and self._left > 0:
-                self._left -= 1  # as most are: nothing in it can be hidden
+            if (
+                role is not Role.TOOL
+                and content.isascii()
+                and self.ascii_is_plain
+                and self.left > 0
+            ):
+                self.left -= 1  # as most are: nothing in it can be hidden
                 self.passages.append(Passage(role, content))
+                if len(message) == 2:
+                    return
             else:
                 self._text(role, content)
         elif isinstance(content, list):
-            for part in content:
-                self._part(role, part)
+            texts = [at for part in content if (at := self._part(role, part)) is not None]
+            if len(texts) > 1:
+                self._join(texts)
         else:
+            before = len(self.passages)
             self.strings(role, content)
+            self._look_for_files(before)
         if len(message) > 1 + ("content" in message):
             self._rest(message)
 
@@ -154,14 +165,13 @@ class _Walk:
         """Take every string in *value*, in order, and what keys and numbers tell."""
         waiting = [value]
         while waiting:
-            self._left -= 1
-            if self._left < 0:
+            self.left -= 1
+            if self.left < 0:
                 self.unread = True
                 return
             match waiting.pop():
                 case str() as text:
-                    if text[:16].lstrip()[:5].lower() == "data:" and _DATA_URL.match(text):
-                        self.unread = True
+                    self.unread = self.unread or is_data_url(text)
                     self._add(role, text)
                 case list() as items:
                     waiting += reversed(self._some(items))
@@ -173,44 +183,62 @@ class _Walk:
 
     def _some(self, items: list[object]) -> list[object]:
         """What of a list may hold strings, as far as may be looked at; numbers cost least."""
-        if len(items) > self._left:
+        if len(items) > self.left:
             self.unread = True
-            items = items[: self._left]
+            items = items[: self.left]
         return [item for item in items if _may_tell(item)]
 
     def _names(self, names: Iterable[str]) -> None:
         for name in names:
             if len(name) >= _MIN_NAME_CHARS and name not in _USUAL_NAMES:
-                self._left -= 1
-                if self._left < 0:
+                self.left -= 1
+                if self.left < 0:
                     self.unread = True
                     return
-                self.passages.append(Passage(Role.NAME, plain(Role.CALL, name) or name))
+                self._add(Role.NAME, name)
 
     def _add(self, role: Role, text: str) -> None:
         self.passages.append(Passage(role, text))
-        if (shown := plain(role, text)) is not None:
+        if self.ascii_is_plain and text.isascii() and is_as_shown(role, text):
+            return
+        if self._to_show <= 0:  # so much was shown that the rest is not looked at
+            self.unread = True
+            return
+        shown, is_all = plain(role, text, self._to_show)
+        if shown is not None:
+            self._to_show -= len(shown) + 5 * text.count("\\u")  # six signs for one are read
             self.passages.append(Passage(Role.PLAIN, shown))
+        if not is_all:
+            self._to_show, self.unread = 0, True
+
+    def _join(self, texts: list[int]) -> None:
+        """Add what the passages at *texts* make together, for some providers join them."""
+        self.joins.append(tuple(texts))
+        self._add(Role.JOINED, joined([self.passages[at].text for at in texts]))
 
     def _text(self, role: Role, text: str) -> None:
-        self._left -= 1
-        if self._left < 0:
+        self.left -= 1
+        if self.left < 0:
             self.unread = True
             return
         if role is Role.TOOL and text[:1] in ("{", "["):
             role = Role.CALL
         self._add(role, text)
 
-    def _part(self, role: Role, part: object) -> None:
+    def _part(self, role: Role, part: object) -> int | None:
+        """Take one part of a message; where the passage of its text stands, if it has one."""
+        before = at = len(self.passages)
         if not isinstance(part, dict):
             self.strings(Role.SETTING, part)
-            return
+            return None
         rest = part
         kind = part.get("type")
-        if kind == "text" and isinstance(part.get("text"), str):
+        is_text = kind == "text" and isinstance(part.get("text"), str)
+        if is_text:
             self._text(role, part["text"])
             if len(part) == 2:
-                return
+                return at if len(self.passages) > at else None
+            before = len(self.passages)
             rest = _without(part, "type", "text")
         elif kind == "image_url":
             self.images += 1
@@ -220,11 +248,14 @@ class _Walk:
             self.unread = True
             self.images += kind != "input_audio"  # no text, so only a window bounds it
             rest = _without(part, "type", "input_audio", "file_data", "file")
-        before = len(self.passages)
         self.strings(Role.SETTING, rest)
-        if kind not in _USUAL_PARTS:
-            added = self.passages[before:]
-            self.unread = self.unread or any(_ENCODED.match(each.text) for each in added)
+        self._look_for_files(before)
+        return at if is_text and before > at else None
+
+    def _look_for_files(self, before: int) -> None:
+        """Tell of what was taken since there were so many passages, if it is a file."""
+        if not self.unread:
+            self.unread = any(is_encoded(each.text) for each in self.passages[before:])
 
     def _image(self, image: object) -> None:
         if isinstance(image, dict) and _is_picture(image.get("url")):
@@ -243,30 +274,6 @@ class _Walk:
             self.strings(Role.CALL if is_call else Role.SETTING, value)
 
 
-def plain(role: Role, text: str) -> str | None:
-    """*text* as a reader understands it: escapes of JSON within a string spelled out, in what tools
-    are sent and send, and invisible signs within words left out. None: it is no other.
-
-    Only signs that numbers, keys and addresses are made of or parted by are spelled out: others,
-    such as the letters of most languages, hide none of these.
-    """
-    shown = text
-    if (role is Role.CALL or role is Role.TOOL) and "\\u" in text:
-        shown = _spelled_out(text)
-    if not shown.isascii() and any(sign in shown for sign in _UNSEEN):
-        shown = _INVISIBLE.sub("", shown)
-    return None if shown == text else shown
-
-
-def _spelled_out(text: str) -> str:
-    spelled = text.replace("\\\\", "  ")  # these two are one that begins no escape
-    escapes = {piece[:4] for piece in spelled.split("\\u")[1:]}
-    known = [escape for escape in sorted(escapes) if escape.lower() in _ESCAPED]
-    for escape in known:
-        spelled = spelled.replace("\\u" + escape, _ESCAPED[escape.lower()])
-    return spelled if known else text
-
-
 def _may_tell(value: object) -> bool:
     """Whether there may be something to read in *value*."""
     if isinstance(value, int | float):
@@ -275,6 +282,7 @@ def _may_tell(value: object) -> bool:
 
 
 def _digits(number: float) -> str:
+    number = abs(number)
     return str(int(number)) if isinstance(number, int) or number.is_integer() else str(number)
 
 

@@ -8,27 +8,27 @@ The rules that make it safe:
    within a string. Its nonce does not occur in the body, so that none can be mistaken for it.
 3. In JSON within a string (a tool call's arguments, a tool's result) a number that stands bare
    is replaced with quotes around, so that it stays JSON.
-4. What is found but is no stretch of a string (a key, a number, a value that escapes or invisible
-   signs hide) is not replaced: the request is refused.
+4. What is found but is no stretch of a string (a key, a number) is not replaced: the request is
+   refused. `wire/sources` leads what escapes, invisible signs or the parts of a message hide back
+   to the strings that it stands in.
 """
 
 import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable
-from itertools import groupby
 from typing import Final, NamedTuple
 
 import orjson
 
 from proxy.domain.findings import Finding
 from proxy.domain.labels import Kind
-from proxy.domain.reading import Passage, Reading, Role
+from proxy.domain.reading import Reading, Role
 from proxy.domain.request import Request
 from proxy.errors import GatewayError
 from proxy.wire.limits import DEPTH_CEILING
-from proxy.wire.passages import plain
 from proxy.wire.scan import mask_escapes, scan_members
+from proxy.wire.sources import sources_of
 
 _KEPT: Final = frozenset({"model", "routing"})
 _QUOTE: Final = re.compile(b'"')
@@ -43,11 +43,6 @@ _BLOCK: Final = re.compile(
 """Up to 32 signs, none of them cut: what it spells can be told by itself."""
 
 _OF_NUMBERS: Final = b"0123456789+-.eE"
-_MAX_COMPARED: Final = 50_000_000
-"""Bytes that are gone through for what must be gone, 30 ms; where it would be more, it is taken
-to be there."""
-
-_UNCHANGING: Final = frozenset({Role.NAME, Role.PLAIN})
 _NONCE: Final = re.compile(r"[A-Za-z0-9]{4,32}")
 
 
@@ -63,11 +58,7 @@ def count_of(
     reading: Reading, found: Iterable[Finding], kinds: frozenset[Kind]
 ) -> tuple[tuple[Kind, int], ...]:
     """How many stretches of which of *kinds* `redact` replaces."""
-    counts = Counter(
-        each.kind
-        for each in found
-        if each.kind in kinds and reading.passages[each.passage].role not in _UNCHANGING
-    )
+    counts = Counter(each.kind for each in sources_of(reading, found, kinds))
     return tuple(sorted(counts.items()))
 
 
@@ -85,18 +76,10 @@ def redact(
     """
     assert _NONCE.fullmatch(nonce)
     body = request.body
-    within: list[Finding] = []
-    beside: list[Finding] = []
-    for each in found:
-        if each.kind in kinds:
-            fixed = reading.passages[each.passage].role in _UNCHANGING
-            (beside if fixed else within).append(each)
-    cuts = _cuts(reading, within, _free(nonce, body))
-    by_passage = groupby(sorted(beside, key=_order), key=lambda each: each.passage)
-    if not all(_are_gone(list(group), reading, cuts) for _, group in by_passage):
-        raise GatewayError(
-            "not_redactable", reason="it has such text in a key, a number or an escape"
-        )
+    sources = sources_of(reading, found, kinds)
+    if any(reading.passages[each.passage].role is Role.NAME for each in sources):
+        raise GatewayError("not_redactable", reason="it has such text in a key or a number")
+    cuts = _cuts(reading, sources, _free(nonce, body))
     if not cuts:
         return body
     masked = mask_escapes(body)
@@ -129,14 +112,14 @@ def _cuts(reading: Reading, found: list[Finding], nonce: str) -> dict[str, list[
     numbers: dict[tuple[Kind, bytes], int] = {}
     cuts: dict[str, list[_Cut]] = {}
     calls = {each.text for each in reading.passages if each.role is Role.CALL}
-    for at, group in groupby(sorted(found, key=_order), key=lambda each: each.passage):
-        written = reading.passages[at].text
-        if written in cuts:
-            continue
+    by_text: dict[str, set[Finding]] = {}
+    for each in found:
+        by_text.setdefault(reading.passages[each.passage].text, set()).add(each._replace(passage=0))
+    for written, group in by_text.items():
         text = written.encode()
         of_text = cuts[written] = []
         strings = _strings_of(text) if written in calls and _is_json(text) else None
-        for kind, _, start, end in group:
+        for kind, _, start, end in sorted(group, key=_order):
             start = max(start, of_text[-1].end if of_text else 0)
             if start >= end:
                 continue
@@ -144,33 +127,6 @@ def _cuts(reading: Reading, found: list[Finding], nonce: str) -> dict[str, list[
             cut = _Cut(start, end, f"{kind.upper()}_{nonce}_{number}".encode())
             of_text.append(cut if strings is None else _quoted(cut, text, strings))
     return cuts
-
-
-def _are_gone(found: list[Finding], reading: Reading, cuts: dict[str, list[_Cut]]) -> bool:
-    """Whether *cuts* take out all that was *found* in one passage where nothing can be replaced:
-    it may be no more than what was found in the passage before, which this one shows once more.
-    """
-    at = found[0].passage
-    if reading.passages[at].role is not Role.PLAIN:
-        return False
-    shown = reading.passages[at].text.encode()
-    left = _left_of(reading.passages[at - 1], cuts)
-    values = {shown[each.start : each.end] for each in found}
-    if len(values) * len(left) > _MAX_COMPARED:
-        return False
-    return not any(value in left for value in values)
-
-
-def _left_of(passage: Passage, cuts: dict[str, list[_Cut]]) -> bytes:
-    """What *passage* shows in plain once *cuts* are made."""
-    text = passage.text.encode()
-    pieces: list[bytes] = []
-    at = 0
-    for start, end, placeholder in cuts.get(passage.text, ()):
-        pieces += (text[at:start], placeholder)
-        at = end
-    left = b"".join([*pieces, text[at:]])
-    return (plain(passage.role, left.decode()) or left.decode()).encode()
 
 
 def _order(found: Finding) -> tuple[int, int, int]:

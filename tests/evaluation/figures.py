@@ -3,7 +3,7 @@ precision for what is detected.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -104,4 +104,23 @@ def detected(samples: Iterable[Sample]) -> Detected:
                 hits.wrong += 1
         for pair in sample.holds:
             result.by_kind[pair[0]].missed += pair not in found
+    return result
+
+
+def detected_in_disguise(samples: Iterable[Sample], disguise: Callable[[str], object]) -> Detected:
+    """What the scan of a whole request makes of *samples*, each put in *disguise*; a kind counts
+    once a text, for what is found is written otherwise than what it says.
+    """
+    result = Detected()
+    for sample in samples:
+        message = {"role": "user", "content": disguise(sample.text)}
+        scan = Scan(reading_of(Endpoint.CHAT, {"messages": [message]}), BUILT_IN_ONLY)
+        scan.step(1 << 30)
+        found = set(scan.findings().kinds)
+        held = {kind for kind, _ in sample.holds}
+        for kind in found | held:
+            hits = result.by_kind[kind]
+            hits.right += kind in found and kind in held
+            hits.wrong += kind not in held
+            hits.missed += kind not in found
     return result

@@ -7,8 +7,11 @@ from collections import Counter
 
 import pytest
 
+from proxy.domain.catalog import Endpoint
 from proxy.domain.labels import Kind, Workload
+from proxy.domain.reading import Role
 from proxy.domain.standing import Standing
+from proxy.wire.passages import reading_of
 from tests.architecture.trees import ROOT
 from tests.evaluation.detections import halves
 from tests.evaluation.estimates import calibrated, measured, ratios
@@ -16,6 +19,7 @@ from tests.evaluation.figures import (
     STRUCTURED,
     confusion,
     detected,
+    detected_in_disguise,
     f1_of,
     macro_f1,
     prompts,
@@ -57,6 +61,54 @@ def test_structured_kinds_are_found_on_the_held_out_half() -> None:
 
     assert result.recall >= 0.95
     assert result.precision >= 0.9
+
+
+def shifted(text: str, by: dict[str, int]) -> str:
+    """*text* with its signs of each range, `A..Z`, moved to the one that begins there."""
+    moved = {
+        code: start + code - ord(first)
+        for (first, last), start in ((each.split(".."), to) for each, to in by.items())
+        for code in range(ord(first), ord(last) + 1)
+    }
+    return text.translate(moved)
+
+
+def cut(text: str, size: int) -> list[dict[str, str]]:
+    """*text* in text parts of *size*."""
+    return [{"type": "text", "text": text[at : at + size]} for at in range(0, len(text), size)]
+
+
+DISGUISES = {
+    "none": str,
+    "an unseen sign behind each": "\u200b".join,
+    "a control behind each": "\0".join,
+    "an unseen sign before spaces": lambda text: text.replace(" ", "\u2060 "),
+    "spaces that do not break": lambda text: text.replace(" ", "\u00a0"),
+    "thin spaces": lambda text: text.replace(" ", "\u2009"),
+    "full width": lambda text: shifted(text, {"!..~": 0xFF01}),
+    "arabic digits": lambda text: shifted(text, {"0..9": 0x660}),
+    "mathematical": lambda text: shifted(text, {"0..9": 0x1D7CE, "A..Z": 0x1D400, "a..z": 0x1D41A}),
+    "two parts": lambda text: cut(text, len(text) // 2 + 1),
+    "many parts": lambda text: cut(text, 7),
+}
+
+
+@pytest.mark.parametrize("disguise", DISGUISES)
+@pytest.mark.parametrize("half", ["tuned", "held_out"])
+def test_kinds_are_found_in_disguise(disguise: str, half: str) -> None:
+    """The same bars, for what a reader sees though it is written otherwise."""
+    result = detected_in_disguise(halves()[half], DISGUISES[disguise])
+
+    assert result.recall >= 0.95
+    assert result.precision >= 0.9
+
+
+def test_requests_in_many_languages_hide_nothing() -> None:
+    """What a scan finds in any is found in what it says, and next to none is read twice."""
+    rows = prompts("tuned") + prompts("held_out")
+    readings = [reading_of(Endpoint.CHAT, row["request"]) for row in rows]
+
+    assert sum(any(each.role is Role.PLAIN for each in one.passages) for one in readings) <= 2
 
 
 def test_page_has_the_confusion_matrix() -> None:

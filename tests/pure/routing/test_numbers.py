@@ -25,10 +25,18 @@ CARD = "4111 1111 1111 1111"
         ("order paid by card 4111111111111111", ["4111111111111111"]),
         ("visa order 4111111111111111", ["4111111111111111"]),
         ("x4111111111111111", []),
+        ("41111111 1111-1111", ["41111111 1111-1111"]),
+        ("411 11111 1111 1111", []),
+        (f"-{CARD}", [CARD]),
+        (f"card -{CARD}", [CARD]),
+        (f"card:---{CARD}", [CARD]),
+        (f"[-4111111111111111,-{CARD}]", ["4111111111111111", CARD]),
+        (f"x-{CARD}", []),
+        (f"----{CARD}", []),
     ],
 )
 def test_cards_have_a_network_and_a_check_digit(text: str, found: list[str]) -> None:
-    """Also in the middle of other numbers; not as the number of an order."""
+    """Also in the middle of other numbers or with a minus; not as the number of an order."""
     assert values_in(text, Kind.PAYMENT_CARD) == found
 
 

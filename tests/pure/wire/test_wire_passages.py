@@ -6,7 +6,11 @@ import orjson
 import pytest
 
 from proxy.domain.catalog import Endpoint
+from proxy.domain.classing import ClassifyRules
+from proxy.domain.labels import Kind, Risk
+from proxy.domain.patterns import PatternSet, TermPattern
 from proxy.domain.reading import Form, Reading, Role, ToolChoice
+from proxy.routing.scan import Scan
 from proxy.wire.limits import Caps
 from proxy.wire.parse import parse
 from proxy.wire.passages import MAX_VALUES, reading_of
@@ -16,7 +20,7 @@ def chat(*messages: dict[str, Any], **members: Any) -> Reading:
     """The reading of a chat of *messages*."""
     body = {"model": "auto", "messages": list(messages) or [user("hi")], **members}
     request = parse(Endpoint.CHAT, orjson.dumps(body), Caps())
-    return reading_of(request.endpoint, request.decoded)
+    return reading_of(request.endpoint, request.decoded, request.body)
 
 
 def user(content: object) -> dict[str, Any]:
@@ -219,13 +223,13 @@ def test_keys_and_numbers_that_may_tell_something_are_read() -> None:
         {"role": "user", "content": "hi", "ann@x.com": None},
         metadata={"bob@x.com": 1, "n": [4111111111111111, 4111111111111111.0, 1234567.5, True]},
         temperature=0.5,
-        cid_of_it={"description": -1234567},
+        cid_of_it={"description": -1234567},  # a card with a minus is a card
         seed=12345678,
     )
     assert texts(reading)[1:] == [
         ("name", "ann@x.com"), ("name", "bob@x.com"), ("name", "4111111111111111"),
         ("name", "4111111111111111"), ("name", "1234567.5"), ("name", "cid_of_it"),
-        ("name", "-1234567"), ("name", "12345678"),
+        ("name", "1234567"), ("name", "12345678"),
     ]  # fmt: skip
 
 
@@ -234,12 +238,9 @@ def test_keys_and_numbers_that_may_tell_something_are_read() -> None:
     [
         ({"role": "tool", "content": '{"a":"b\\u0040x.com"}'}, "call", '{"a":"b@x.com"}'),
         ({"role": "tool", "content": " \\u0040\\\\u0041\\u00e9"}, "tool", " @  u0041\\u00e9"),
-        (
-            {"role": "user", "content": "4111\u200b1111 \u200b\ufeff"},
-            "user",
-            "41111111 \u200b\ufeff",
-        ),
-        ({"role": "tool", "content": "4\\u200b1\\u00A0"}, "tool", "41\u00a0"),
+        ({"role": "user", "content": "4111\u200b1111 \ufeff"}, "user", "41111111 "),
+        ({"role": "user", "content": "4111\u00001111"}, "user", "41111111"),
+        ({"role": "tool", "content": "4\\u200b1\\u00A0"}, "tool", "41 "),
     ],
 )
 def test_hidden_signs_are_shown_in_a_second_passage(
@@ -255,6 +256,10 @@ def test_nothing_hidden_is_shown_once(text: str) -> None:
     assert texts(chat(user(text))) == [("user", text)]
 
 
+WRAPPED = "\r\n".join(["QUJD" * 19] * 10)
+"""A file in base64, as in mail."""
+
+
 @pytest.mark.parametrize(
     ("part", "unread"),
     [
@@ -265,11 +270,78 @@ def test_nothing_hidden_is_shown_once(text: str) -> None:
         ({"type": "document", "source": {"data": "QUJD" * 64}}, True),
         ({"type": "document", "source": {"data": "a b c " * 64}}, False),
         ({"type": "text", "text": "hi", "note": "data: a, b"}, False),
+        ({"type": "text", "text": "hi", "source": {"data": "QUJD" * 64}}, True),
+        ({"type": "refusal", "refusal": "no", "source": {"data": "QUJD" * 64}}, True),
+        ({"type": "image_url", "image_url": "https://a.example/", "data": "QUJD" * 64}, True),
+        ({"type": "image_url", "image_url": {"url": "QUJD" * 64}}, True),
+        ({"type": "document", "source": {"data": WRAPPED}}, True),
+        ({"type": "document", "source": {"data": " " + "QUJD" * 64}}, True),
+        ({"type": "File", "file": {"file_data": WRAPPED}}, True),
+        ({"type": "document", "url": " " * 20 + "data:application/pdf;base64,AA"}, True),
     ],
 )
 def test_data_that_is_no_picture_is_unread(part: dict[str, Any], unread: bool) -> None:
     """Only what is known to be a picture holds no text."""
     assert chat(user([part])).unread is unread
+
+
+def test_file_in_place_of_parts_is_unread() -> None:
+    """A content that is one object is read like a part."""
+    assert chat(user({"type": "document", "source": {"data": WRAPPED}})).unread
+
+
+def test_text_parts_are_read_as_one_too() -> None:
+    """Where two or more of one message meet; each message by itself, whatever is between."""
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA"}}
+    reading = chat(
+        user([part("ann@exa"), image, part("mple.com\u200b")]),
+        user([part("one")]),
+        user([part("a"), part("b")]),
+    )
+
+    assert texts(reading) == [
+        ("user", "ann@exa"), ("user", "mple.com\u200b"), ("plain", "mple.com"),
+        ("joined", "ann@example.com\u200b"), ("plain", "ann@example.com"),
+        ("user", "one"), ("user", "a"), ("user", "b"), ("joined", "ab"),
+    ]  # fmt: skip
+    assert reading.joins == ((0, 1), (6, 7))
+
+
+def part(text: str) -> dict[str, Any]:
+    """A text part."""
+    return {"type": "text", "text": text}
+
+
+@pytest.mark.parametrize("sign", ["\u200b", "\u00ad", "\x08", "\U000e0041", "\ufe0f"])
+def test_patterns_of_the_config_match_what_is_shown(sign: str) -> None:
+    """Terms and risks, with a hidden sign beside a space or another space in its place."""
+    rules = ClassifyRules(
+        terms=TermPattern.of(["project zebra"]),
+        risks=PatternSet.of([("wire transfer", Risk.HIGH)]),
+    )
+    for text in (
+        f"project{sign} zebra, wire{sign} transfer",
+        "project\u00a0zebra, wire\u2003transfer",
+    ):
+        scan = Scan(chat(user(text)), rules)
+        assert scan.step(1 << 20)
+        assert scan.findings().kinds == (Kind.TERM,)
+        assert scan.findings().risk is Risk.HIGH
+
+
+def test_more_than_may_be_shown_is_unread() -> None:
+    """Text that is hidden all over costs more than its length; what is left out is told."""
+    hidden = "a\u200b" * 60_000
+
+    assert not chat(user(hidden)).unread
+    assert chat(*[user(hidden)] * 12).unread
+
+
+def test_body_as_written_tells_nothing_else() -> None:
+    """Without it a reading is the same, and takes longer."""
+    body = {"model": "auto", "messages": [user("4111\u00001111"), user("caf\u00e9"), user("hi")]}
+
+    assert reading_of(Endpoint.CHAT, body) == chat(*body["messages"])  # type: ignore[misc]
 
 
 def test_what_stands_beside_a_picture_is_read() -> None:
@@ -290,7 +362,7 @@ def test_body_of_too_many_strings_is_read_in_part() -> None:
         chat(metadata={f"{name:07}": 1 for name in range(MAX_VALUES + 1)}),
     ):
         assert reading.unread
-        assert len(reading.passages) <= MAX_VALUES
+        assert len(reading.passages) <= MAX_VALUES + 1  # where the parts of a message meet
     assert not chat(stop=["a"] * 1000).unread
 
 

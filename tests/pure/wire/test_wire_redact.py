@@ -20,7 +20,7 @@ from proxy.routing.scan import Scan
 from proxy.wire.limits import Caps
 from proxy.wire.parse import parse
 from proxy.wire.passages import reading_of
-from proxy.wire.redact import redact
+from proxy.wire.redact import count_of, redact
 
 ALL = frozenset(Kind)
 CARD = "4111 1111 1111 1111"
@@ -30,7 +30,7 @@ PLACEHOLDER = re.compile(rb'(?:\\")?[A-Z]+(?:_[A-Z]+)?_nonce[x]*_[0-9]+(?:\\")?'
 def read(body: bytes, endpoint: Endpoint = Endpoint.CHAT) -> tuple[Request, Reading, Findings]:
     """A request, its reading and everything that a scan finds in it."""
     request = parse(endpoint, body, Caps())
-    reading = reading_of(endpoint, request.decoded)
+    reading = reading_of(endpoint, request.decoded, request.body)
     scan = Scan(reading, BUILT_IN_ONLY, every=True)
     while not scan.step(1 << 20):
         pass
@@ -129,19 +129,93 @@ def call(arguments: str) -> dict[str, Any]:
         chat("hi", metadata={"bob@x.com": "v"}),
         chat("hi", metadata={"card": 4111111111111111}),
         chat("hi", **{"bob@x.com": 1}),
-        chat("bob@x.\u200bcom"),
-        {"model": "auto", "messages": [call('{"to":"bob\\u0040x.com"}')]},
-        {"model": "auto", "messages": [call('{"to":"bob\\u0040x.com, bob@x.com"}')]},
-        {"model": "auto", "messages": [call("{" + "".join(
-            f'"m{n}@x.com", ' for n in range(3000)) + '"\\u003c"}')]},
+        chat("hi", **{"bob\u200b@x.com": 1}),
+        chat("password: " + "\u200b" + "aB3dE5fG7hI9" * 200),
+        chat([{"type": "text", "text": "password: "},
+              {"type": "text", "text": "aB3dE5fG7hI9" * 200}]),
     ],
 )  # fmt: skip
 def test_what_cannot_be_replaced_is_refused(body: dict[str, Any]) -> None:
-    """Keys, numbers and what hides within escapes; or so much that it cannot be told."""
+    """Keys and numbers; and what goes on where it is not shown without what hides it."""
     with pytest.raises(GatewayError) as refused:
         redacted(orjson.dumps(body))
     assert refused.value.code == "not_redactable"
     assert b"hi" in redacted(orjson.dumps(chat("hi", metadata={"bob@x.com": "v"})), frozenset())
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("to bob@x.\u200bcom\u200b!", "to EMAIL_nonce_1\u200b!"),
+        ("4111\u200b 1111\u00a0１１１１ ١١١١, \u00e9", "PAYMENT_CARD_nonce_1, \u00e9"),
+        ("a\u0000b bob\u0000@x.com", "a\u0000b EMAIL_nonce_1"),
+        ("bob＠x.com " + "x " * 2000 + "4111\u00ad1111 1111 1111",
+         "EMAIL_nonce_1 " + "x " * 2000 + "PAYMENT_CARD_nonce_2"),
+        # What is found only in part where nothing hides goes whole.
+        ("sk-" + "proj-aB3dE5fG7hI9jK1lM3nO5pQ7\u200b4Xy9Zw2Vu7 bob@x.com",
+         "API_KEY_nonce_1 EMAIL_nonce_2"),
+    ],
+)  # fmt: skip
+def test_what_is_hidden_is_replaced_where_it_was_written(written: str, expected: str) -> None:
+    """With all signs that nobody sees within it, and with none around it."""
+    for ascii_only in (True, False):
+        out = redacted(json.dumps(chat(written), ensure_ascii=ascii_only).encode())
+        assert json.loads(out)["messages"][0]["content"] == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ('{"to":"bob\\u0040x.com"}', '{"to":"EMAIL_nonce_1"}'),
+        ('{"to":"bob\\u0040x.com, bob@x.com"}', '{"to":"EMAIL_nonce_1, EMAIL_nonce_2"}'),
+        ('{"a":"\\\\u0041 \\u00e9 \\uFF14111\\u200b1111 1111 1111"}',
+         '{"a":"\\\\u0041 \\u00e9 PAYMENT_CARD_nonce_1"}'),
+    ],
+)  # fmt: skip
+def test_escapes_are_replaced_where_they_stand(arguments: str, expected: str) -> None:
+    """Those of JSON in a string that spell a value."""
+    out = redacted(orjson.dumps({"model": "auto", "messages": [call(arguments)]}))
+
+    assert orjson.loads(out)["messages"][0]["tool_calls"][0]["function"]["arguments"] == expected
+
+
+def test_text_of_two_readings_loses_what_is_found_in_either() -> None:
+    """The same text is literal from a user and escaped in a call; what either shows is gone."""
+    text = '{"a":"bob\\u0040x.com ann@x.com"}'
+    body = {"model": "auto", "messages": [chat(text)["messages"][0], call(text)]}
+
+    assert b"bob" not in redacted(orjson.dumps(body))
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["to ann@exa", "mple.com, bob@x.com"],
+         ["to EMAIL_nonce_1", "EMAIL_nonce_2, EMAIL_nonce_3"]),
+        (["41", "11 1111\u200b", " 1111 1111", "."],
+         ["PAYMENT_CARD_nonce_1", "PAYMENT_CARD_nonce_2", "PAYMENT_CARD_nonce_3", "."]),
+        (["call me:", " 030 901820"], ["call me:", " PHONE_nonce_1"]),
+        (["ann@x.com " + "x " * 400, "y"], ["EMAIL_nonce_1 " + "x " * 400, "y"]),
+        (["x " * 400 + "ann@x.com " + "z " * 124, "y"],
+         ["x " * 400 + "EMAIL_nonce_1 " + "z " * 124, "y"]),
+    ],
+)  # fmt: skip
+def test_values_over_several_parts_are_taken_out_of_each(
+    texts: list[str], expected: list[str]
+) -> None:
+    """Many providers join the text parts of a message."""
+    out = redacted(orjson.dumps(chat([{"type": "text", "text": text} for text in texts])))
+
+    assert [part["text"] for part in orjson.loads(out)["messages"][0]["content"]] == expected
+
+
+def test_each_value_counts_once() -> None:
+    """However many passages show it."""
+    request, reading, found = read(orjson.dumps(chat("bob@x.com \u200b bob@x.\u200bcom")))
+
+    assert count_of(reading, found.spans, ALL) == ((Kind.EMAIL, 2),)
+    assert count_of(reading, found.spans, frozenset({Kind.IBAN})) == ()
+    assert request.body
 
 
 def test_escapes_beside_what_was_found_do_no_harm() -> None:
@@ -213,7 +287,8 @@ def values_of(reading: Reading, found: Findings) -> set[bytes]:
 
 
 WORDS = st.sampled_from(
-    ["hi ", "bob@x.com", CARD, " ", "\n", "é", '"', "\\", "😀", "+33 1 42 68 53 00", "8.8.8.8 ",
+    ["hi ", "bob@x.com", CARD, " ", "\n", "é", "\u200b", "\u00a0", "４１", "\x00", "م\u200c",
+     '"', "\\", "😀", "+33 1 42 68 53 00", "8.8.8.8 ",
      "4111111111111111", "{", "}", ":", ",", "1", "password: hunter2hunter2X "]
 )  # fmt: skip
 TEXT = st.lists(WORDS, max_size=12).map("".join)
