@@ -101,7 +101,8 @@ class _Run:
         self.ended = asyncio.get_running_loop().create_future()
         self._request = request
         self._calls = calls
-        self._free: list[_Line] = []
+        # In turns: who never says anything on a connection is rightly parted from it.
+        self._free: deque[_Line] = deque()
         self._waiting: deque[float] = deque()
         self._under_way = 0
         self._started_s = 0.0
@@ -121,7 +122,7 @@ class _Run:
             offered.sent += 1
             if self._free:
                 offered.late_s.append(time.perf_counter() - due_s)
-                self._send(self._free.pop(), due_s)
+                self._send(self._free.popleft(), due_s)
             else:
                 self._waiting.append(due_s)
 
