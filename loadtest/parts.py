@@ -37,7 +37,7 @@ from loadtest.costs import (
 )
 from loadtest.deciding import a_world
 from loadtest.standins import Client, Provider, Reply
-from proxy.assembly import Secrets, SystemClock, read_secrets
+from proxy.assembly import SystemClock
 from proxy.config.load import LoadedConfig, load
 from proxy.deadlines import Deadlines
 from proxy.domain.catalog import Endpoint
@@ -55,6 +55,7 @@ from proxy.execution.understand import Understanding
 from proxy.pipeline import Pipeline, Steps
 from proxy.ports import Call, Head
 from proxy.routing.decide import decide
+from proxy.secret_values import Secrets, read_secrets
 from proxy.state.answers import Answers
 from proxy.state.board import Board
 from proxy.state.call_caps import CallCaps

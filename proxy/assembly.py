@@ -2,17 +2,15 @@
 
 import asyncio
 import os
-import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
-from typing import TypeVar, cast
+from typing import cast
 from uuid import uuid4
 
-from proxy.config.credentials import CredentialProblem, resolve, reveal
 from proxy.config.load import LoadedConfig, Pricing
 from proxy.deadlines import Deadlines
 from proxy.domain.snapshot import Snapshot
@@ -27,6 +25,7 @@ from proxy.providers.http1_transport import Http1Transport
 from proxy.providers.openai import OpenAIProvider
 from proxy.providers.price_fetch import FeedUnavailableError, fetch_feed
 from proxy.routing.warm import warm
+from proxy.secret_values import Secrets
 from proxy.server.app import Gateway, Operations
 from proxy.server.lifecycle import Lifecycle
 from proxy.server.runner import GatewayRunner
@@ -49,8 +48,6 @@ from proxy.telemetry.price_news import PriceNews
 from proxy.telemetry.recorder import LogRecorder
 from proxy.units import LoopSeconds, UnixMs
 from proxy.wire.limits import Caps
-
-T = TypeVar("T")
 
 START_DEADLINE_S = 5.0
 """How long a starting process waits to hear of key changes before it takes requests."""
@@ -83,55 +80,23 @@ class Log:
     for_people: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Secrets:
-    """What the config's references name, read once. Shows itself nowhere."""
+class _Memory:
+    """What one process remembers of the requests that it served."""
 
-    redis_url: str = field(repr=False)
-    pepper: Pepper = field(repr=False)
-    credentials: Mapping[str, str] = field(repr=False)
-    trusts: Mapping[str, ssl.SSLContext] = field(default_factory=dict)
+    def __init__(self, clock: SystemClock) -> None:
+        self.board = Board(clock.now)
+        self._answers = Answers(clock.now)
+        self._tool_calls = ToolCallOrigins()
+        self._call_caps = CallCaps()
+        self.lessons = Lessons(self.board, self._tool_calls, self._answers, self._call_caps)
 
-
-def read_secrets(config: LoadedConfig) -> Secrets:
-    """Read every secret that *config* refers to.
-
-    Raises:
-        ValueError: one line for each that cannot be used, naming the reference.
-    """
-    problems: list[str] = []
-    settings = config.settings
-    redis_url = _read(lambda: reveal(settings.redis), problems)
-    pepper = _read(lambda: Pepper(resolve(settings.pepper).encode()), problems)
-    credentials = {
-        provider.id: _read(partial(resolve, provider.credential), problems) or ""
-        for provider in config.snapshot.providers.values()
-        if provider.credential is not None
-    }
-    trusts = {
-        provider.id: context
-        for provider in config.snapshot.providers.values()
-        if provider.ca_file is not None
-        and (context := _read(partial(_trust_in, provider.ca_file), problems)) is not None
-    }
-    if problems or redis_url is None or pepper is None:
-        raise ValueError("\n".join(problems))
-    return Secrets(redis_url, pepper, credentials, trusts)
-
-
-def _trust_in(path: str) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=path)
-    except OSError as error:  # ssl.SSLError is one, too
-        raise ValueError(f"tls.ca: {path} holds no certificates that can be read") from error
-
-
-def _read(read: Callable[[], T], problems: list[str]) -> T | None:
-    try:
-        return read()
-    except (CredentialProblem, ValueError) as problem:
-        problems.append(str(problem))
-        return None
+    def steps(self, providers: Mapping[str, Provider], caps: Caps, clock: SystemClock) -> Steps:
+        """The steps that build on it."""
+        return Steps(
+            Understanding(self._tool_calls, clock),
+            Planner(self._answers, self._call_caps, caps),
+            Executor(providers, self.board, clock, Deadlines()),
+        )
 
 
 @asynccontextmanager
@@ -148,11 +113,9 @@ async def gateway_parts(
         lines = log.open_lines(metrics.lines_lost)
         running.callback(lines.close)
         running.push_async_callback(supervisor.stop)
-        board = Board(clock.now)
-        answers, tool_calls, call_caps = Answers(clock.now), ToolCallOrigins(), CallCaps()
+        memory = _Memory(clock)
         recorder = LogRecorder(lines, console=log.for_people)
-        learn = Lessons(board, tool_calls, answers, call_caps).learn
-        books = Books(recorder, metrics, clock, learn, log_failure, _in_a_moment)
+        books = Books(recorder, metrics, clock, memory.lessons.learn, log_failure, _in_a_moment)
         metrics.follow_books(books.flush)
         lifecycle = Lifecycle(books.flush)
         running.callback(metrics.refresh)
@@ -162,18 +125,14 @@ async def gateway_parts(
             _ = supervisor.start("metrics", metrics.keep_fresh())
         if tls is not None:
             _ = supervisor.start("tls files", tls.watch(_report_tls))
-        snapshots = _start_snapshots(running, config, secrets, supervisor, metrics, board)
+        snapshots = _start_snapshots(running, config, secrets, supervisor, metrics, memory.board)
         caps = Caps(limits.max_body_bytes, limits.max_json_depth)
         providers = _start_providers(running, config.snapshot, secrets)
         pipeline = Pipeline(
             keyring=keyring,
             snapshots=snapshots,
             books=books,
-            steps=Steps(
-                Understanding(tool_calls, clock),
-                Planner(answers, call_caps, caps),
-                Executor(providers, board, clock, Deadlines()),
-            ),
+            steps=memory.steps(providers, caps, clock),
             caps=caps,
         )
         gateway = Gateway(

@@ -13,8 +13,9 @@ from typing import Final
 
 import uvloop
 
-from proxy.assembly import Log, Secrets, gateway_runner, read_secrets
+from proxy.assembly import Log, gateway_runner
 from proxy.config.load import LoadedConfig
+from proxy.secret_values import Secrets, read_secrets
 from proxy.server.runner import GatewayRunner
 from proxy.server.serve import bind, serve_until_told
 from proxy.server.workers import run_workers

@@ -14,9 +14,10 @@ from typing import Any
 import orjson
 from aiohttp import ClientSession, web
 
-from proxy.assembly import Log, Secrets, gateway_parts
+from proxy.assembly import Log, gateway_parts
 from proxy.config.catalogue import Catalogue
 from proxy.config.load import LoadedConfig, parse
+from proxy.secret_values import Secrets
 from proxy.server.runner import GatewayRunner
 from proxy.server.serve import bind
 from proxy.server.tls import TlsFiles

@@ -10,11 +10,11 @@ from urllib.parse import quote
 import pytest
 import structlog
 
-from proxy.assembly import read_secrets
 from proxy.domain.catalog import Endpoint, Provider, Target
 from proxy.domain.outcome import Failure, FailureKind
 from proxy.errors import GatewayError
 from proxy.ports import Call
+from proxy.secret_values import read_secrets
 from proxy.telemetry.logs import configure
 from proxy.units import LoopSeconds
 from proxy.wire.errors import complaint_of

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession
 
-from proxy.assembly import read_secrets
 from proxy.config.load import parse
 from proxy.domain.outcome import FailureKind
+from proxy.secret_values import read_secrets
 from tests.contract.providers.callers import Caller, Client
 from tests.contract.providers.names import Names
 from tests.contract.providers.replies import WHOLE, a_used, sending
